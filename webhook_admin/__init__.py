@@ -1,0 +1,23 @@
+"""webhook_admin: delivery-status webhooks for messaging platforms."""
+
+from flask import Flask
+
+from webhook_admin import logs, web
+from webhook_admin.config import Settings
+from webhook_admin.db import Database
+from webhook_admin.encryption import load_cipher
+from webhook_admin.last_used import LastUsed
+from webhook_admin.web.scope import Parts
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The HTTP API as a WSGI application, by default with the environment's settings.
+
+    Touches the store at the first request only. Raises `Misconfigured`.
+    """
+    settings = settings or Settings.from_environment()
+    logs.configure(settings.log_level, settings.log_format)
+    database = Database(settings.database_url)
+    app = Flask(__name__, static_folder=None)
+    web.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database)))
+    return app

@@ -1,0 +1,82 @@
+"""Accounts: the customers of the messaging platform. Their ids are the platform's own."""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from webhook_admin.db import Page, insert, page
+from webhook_admin.errors import AccountExists, AccountNotFound, FieldError, InvalidInput
+from webhook_admin.models import accounts
+
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A customer of the platform; times are UTC."""
+
+    id: str
+    name: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = [accounts.c[field.name] for field in fields(Account)]
+
+
+def require_account_id(text: str, field: str) -> None:
+    """Raise `InvalidInput`, naming `field`, unless `text` can be an account's id."""
+    if not ACCOUNT_ID.fullmatch(text):
+        message = "An account id is 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_' and '-'."
+        raise InvalidInput([FieldError(field, "invalid_account_id", message)])
+
+
+def create(connection: Connection, account_id: str, now: datetime, name: str | None = None) -> Account:
+    """Add an account. Raises `AccountExists`, `InvalidInput`."""
+    require_account_id(account_id, "id")
+    row = connection.execute(
+        insert(connection, accounts)
+        .values(id=account_id, name=name, created_at=now, updated_at=now)
+        .on_conflict_do_nothing()
+        .returning(*_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise AccountExists
+    return Account(*row)
+
+
+def put(connection: Connection, account_id: str, now: datetime, **changes: str | None) -> Account:
+    """Add an account, or change the one that is there; a `name` left out keeps its value.
+
+    A new account's `created_at` is `now`. Raises `InvalidInput`.
+    """
+    require_account_id(account_id, "id")
+    row = connection.execute(
+        insert(connection, accounts)
+        .values(id=account_id, created_at=now, updated_at=now, **changes)
+        .on_conflict_do_update(index_elements=["id"], set_={"updated_at": now, **changes})
+        .returning(*_COLUMNS)
+    ).one()
+    return Account(*row)
+
+
+def get(connection: Connection, account_id: str) -> Account:
+    """The account of this id. Raises `AccountNotFound`."""
+    row = connection.execute(select(*_COLUMNS).where(accounts.c.id == account_id)).one_or_none()
+    if row is None:
+        raise AccountNotFound
+    return Account(*row)
+
+
+def list_accounts(connection: Connection, after: str | None, limit: int) -> Page[Account]:
+    """A page of all accounts, by id."""
+    return page(connection, select(*_COLUMNS), accounts.c.id, after, limit, Account)
+
+
+def remove(connection: Connection, account_id: str) -> None:
+    """Delete the account with its keys and its webhook. Raises `AccountNotFound`."""
+    deleted = connection.scalar(delete(accounts).where(accounts.c.id == account_id).returning(accounts.c.id))
+    if deleted is None:
+        raise AccountNotFound

@@ -1,0 +1,137 @@
+"""`up` and `serve`: the long-running commands."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+import click
+from flask import Flask
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from webhook_admin import create_app, encryption, keys, migrations
+from webhook_admin.config import Settings
+from webhook_admin.db import Database
+from webhook_admin.errors import Misconfigured
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_THREADS = 2
+# How long a request that is under way may take to finish when the server is told to stop.
+_GRACE = 20  # seconds
+_ACME = "-H 'X-Account-Id: acme'"
+_JSON = "-H 'Content-Type: application/json'"
+_TRY_IT = """
+A platform key has been made. It is shown only this once, so keep it:
+
+  KEY={key}
+
+Create an account, configure its webhook, and look at it:
+
+  curl -X PUT {url}/accounts/acme -H "X-API-Key: $KEY" {json} -d '{{"name": "Acme Ltd"}}'
+  curl -X POST {url}/webhooks/delivery-status -H "X-API-Key: $KEY" {acme} {json} -d '{{"callbackUrl": "https://hooks.example.com/delivery-status"}}'
+  curl {url}/webhooks/delivery-status -H "X-API-Key: $KEY" {acme}
+"""
+
+
+def _address(command: Command) -> Command:
+    host = click.option("--host", help="Listen on this address instead of WEBHOOK_ADMIN_HOST's.")
+    port = click.option(
+        "--port", type=click.IntRange(1, 65535), help="Listen on this port instead of WEBHOOK_ADMIN_PORT's."
+    )
+    return host(port(command))
+
+
+@click.command()
+@_address
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the API. Run as many of these as you like, on one PostgreSQL."""
+    settings = Settings.from_environment()
+    database = Database(settings.database_url)
+    migrations.require_current(database)
+    _serve(settings, database, host or settings.host, port or settings.port, _announce)
+
+
+@click.command()
+@_address
+def up(host: str | None, port: int | None) -> None:
+    """Run everything on this machine: bring the schema up to date, and serve the API.
+
+    The first start prints a platform key, and commands that try it out. Ctrl-C stops it.
+    """
+    settings = Settings.from_environment()
+    database = Database(settings.database_url)
+    migrations.upgrade(database)
+    _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
+
+
+def _serve(settings: Settings, database: Database, host: str, port: int, listening: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; call `listening` with the URL as soon as requests are taken."""
+    encryption.require_fitting(encryption.load_cipher(settings), database)
+    server = Server(
+        "webhook_admin",
+        host,
+        port,
+        interface=Interfaces.WSGI,
+        blocking_threads=_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GRACE,
+        log_level=LogLevels.warning,
+        websockets=False,
+    )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    _require_free(host, port)
+
+    @server.on_startup
+    def on_startup() -> None:
+        listening(url)
+        # A connection must not be shared with the worker, which may be a fork of this process.
+        database.close()
+
+    server.serve(target_loader=worker, wrap_loader=False)
+
+
+def _require_free(host: str, port: int) -> None:
+    # Granian sets SO_REUSEPORT: it would share the port silently with whoever has it.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise Misconfigured(f"Cannot listen on {host}, port {port}: {reason}.") from None
+
+
+def worker() -> Flask:
+    """The application, in a process of the server's that does not outlive it."""
+    threading.Thread(target=_stop_with_parent, name="stop-with-parent", daemon=True).start()
+    return create_app()
+
+
+def _stop_with_parent() -> None:
+    # Otherwise, after a kill -9 of the server, its worker would go on and keep the port.
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _announce(url: str) -> None:
+    click.echo(f"The API is at {url}, its documentation at {url}/docs.")
+
+
+def _welcome(database: Database, url: str) -> None:
+    _announce(url)
+    click.echo(f"The store is {database.file or 'PostgreSQL'}.")
+    with database.transaction() as connection:
+        first = not keys.has_platform_key(connection)
+        key = keys.create(connection, None, datetime.now(UTC), "made by the first start") if first else None
+    if key:
+        click.echo(_TRY_IT.format(key=key.key, url=url, acme=_ACME, json=_JSON))
+    else:
+        click.echo("For another platform key, run: webhook-admin keys create --platform")

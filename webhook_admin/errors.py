@@ -1,0 +1,144 @@
+"""What can go wrong, each with its own words: a code for programs, a title for the kind, a sentence for people."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One thing that is wrong with one field, parameter or header of the input."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Error(Exception):
+    """The base of every error that a user of the service can cause or meet; `str(error)` is a plain sentence."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    detail: ClassVar[str] = ""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.detail)
+
+
+class InvalidInput(Error):
+    """The input breaks a rule; `errors` names each field that does."""
+
+    code = "invalid-input"
+    title = "The request is not valid"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(" ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+class AccountNotNamed(InvalidInput):
+    """A platform key on an account's resource, and no account named."""
+
+    code = "account-not-named"
+
+    def __init__(self) -> None:
+        message = "A platform key acts for an account: name the account in this header."
+        super().__init__([FieldError("X-Account-Id", "required", message)])
+
+
+class Unauthenticated(Error):
+    """No usable API key; deliberately the same words whatever the reason."""
+
+    code = "unauthenticated"
+    title = "A valid API key is required"
+    detail = "Send a valid API key in the X-API-Key header, or as a Bearer token in the Authorization header."
+
+
+class Forbidden(Error):
+    """The API key is valid and of the wrong kind."""
+
+    code = "forbidden"
+    title = "This API key may not do that"
+
+
+class PlatformKeyRequired(Forbidden):
+    detail = "This call needs a platform key; the API key that was sent is an account key."
+
+
+class OtherAccount(Forbidden):
+    detail = "An account key acts for its own account only; leave X-Account-Id out or send the key's own account."
+
+
+class NotFound(Error):
+    """The thing that the request names is not there."""
+
+    code = "not-found"
+    title = "Not found"
+
+
+class AccountNotFound(NotFound):
+    code = "account-not-found"
+    title = "No such account"
+    detail = "There is no account with this id. Create it with PUT /accounts/{id}."
+
+
+class KeyNotFound(NotFound):
+    code = "key-not-found"
+    title = "No such API key"
+    detail = "There is no API key with this id; it may have been revoked already."
+
+
+class WebhookNotFound(NotFound):
+    code = "webhook-not-found"
+    title = "No webhook is configured"
+    detail = "This account has no delivery-status webhook. Create one with POST /webhooks/delivery-status."
+
+
+class Conflict(Error):
+    """The request does not fit what is there already."""
+
+    code = "conflict"
+    title = "Conflict"
+
+
+class AccountExists(Conflict):
+    code = "account-exists"
+    title = "The account exists already"
+    detail = "There is an account with this id already."
+
+
+class TooManyKeys(Conflict):
+    code = "too-many-keys"
+    title = "The account has two active API keys"
+    detail = (
+        "An account may have two active API keys, so that one can be replaced without a gap. "
+        "Revoke one with DELETE /accounts/{id}/keys/{keyId} first."
+    )
+
+
+class WebhookExists(Conflict):
+    code = "webhook-exists"
+    title = "A webhook is configured already"
+    detail = (
+        "This account has a delivery-status webhook already. Change it with PUT /webhooks/delivery-status, "
+        "or remove it with DELETE /webhooks/delivery-status first."
+    )
+
+
+class PreconditionFailed(Error):
+    code = "precondition-failed"
+    title = "The webhook has changed"
+    detail = "If-Match does not name the webhook's current ETag. Read it again with GET and repeat the change."
+
+
+class StoreUnavailable(Error):
+    """The database cannot be reached, or cannot take the work; nothing has been changed."""
+
+    code = "store-unavailable"
+    title = "The store is not available"
+    detail = "The service cannot reach its store at the moment. Nothing has been changed; try again shortly."
+
+
+class Misconfigured(Error):
+    """A setting, or the machine around the service, does not allow it to start."""
+
+    code = "misconfigured"
+    title = "The service cannot start"

@@ -1,0 +1,51 @@
+"""/accounts: the platform's customers."""
+
+from typing import Any
+
+from flask.views import MethodView
+
+from webhook_admin import accounts
+from webhook_admin.errors import AccountNotFound
+from webhook_admin.web import schemas
+from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PLATFORM, operation
+from webhook_admin.web.scope import connection, now
+
+blueprint = Blueprint("accounts", __name__, description="The platform's customers. Platform keys only.")
+
+
+@blueprint.route("/accounts")
+class Accounts(MethodView):
+    @blueprint.arguments(schemas.PageInput, location="query")
+    @blueprint.response(200, schemas.AccountPage)
+    @operation("listAccounts", *PLATFORM, *PARAMETERS)
+    def get(self, page: dict[str, Any]) -> Any:
+        """List the accounts, by id"""
+        return accounts.list_accounts(connection(), **page)
+
+
+@blueprint.route("/accounts/<account_id>")
+class Account(MethodView):
+    @blueprint.response(200, schemas.Account)
+    @operation("getAccount", *PLATFORM, AccountNotFound())
+    def get(self, account_id: str) -> Any:
+        """Get an account"""
+        return accounts.get(connection(), account_id)
+
+    @blueprint.arguments(schemas.AccountInput)
+    @blueprint.response(200, schemas.Account)
+    @blueprint.alt_response(201, schema=schemas.Account, description="Created", success=True)
+    @operation("putAccount", *PLATFORM, *JSON_BODY)
+    def put(self, body: dict[str, Any], account_id: str) -> Any:
+        """Create an account, or change its name"""
+        account = accounts.put(connection(), account_id, now(), **body)
+        return account, 201 if account.created_at == now() else 200
+
+    @blueprint.response(204)
+    @operation("deleteAccount", *PLATFORM, AccountNotFound())
+    def delete(self, account_id: str) -> Any:
+        """Delete an account
+
+        Its keys stop working and its webhook is gone.
+        """
+        accounts.remove(connection(), account_id)

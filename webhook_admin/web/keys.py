@@ -1,0 +1,49 @@
+"""/accounts/{id}/keys: the API keys of an account."""
+
+from typing import Any
+
+from flask.views import MethodView
+
+from webhook_admin import keys
+from webhook_admin.errors import AccountNotFound, KeyNotFound, TooManyKeys
+from webhook_admin.web import schemas
+from webhook_admin.web.auth import path_account_id
+from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PLATFORM, operation
+from webhook_admin.web.scope import connection, now, parts
+
+blueprint = Blueprint("keys", __name__, description="The API keys of an account. Platform keys only.")
+
+
+@blueprint.route("/accounts/<account_id>/keys")
+class Keys(MethodView):
+    @blueprint.arguments(schemas.PageInput, location="query")
+    @blueprint.response(200, schemas.KeyPage)
+    @operation("listKeys", *PLATFORM, *PARAMETERS, AccountNotFound())
+    def get(self, page: dict[str, Any], account_id: str) -> Any:
+        """List the account's API keys, the oldest first"""
+        return keys.list_keys(connection(), path_account_id(), **page)
+
+    @blueprint.arguments(schemas.KeyInput)
+    @blueprint.response(201, schemas.NewKey)
+    @operation("createKey", *PLATFORM, *JSON_BODY, AccountNotFound(), TooManyKeys())
+    def post(self, body: dict[str, Any], account_id: str) -> Any:
+        """Create an API key for the account
+
+        The key is shown only in this answer. An account may have two active keys, so that one can be
+        replaced without a gap.
+        """
+        with parts().database.transaction() as transaction:
+            return keys.create(transaction, path_account_id(), now(), **body)
+
+
+@blueprint.route("/accounts/<account_id>/keys/<key_id>")
+class Key(MethodView):
+    @blueprint.response(204)
+    @operation("revokeKey", *PLATFORM, AccountNotFound(), KeyNotFound())
+    def delete(self, account_id: str, key_id: str) -> Any:
+        """Revoke an API key
+
+        It stops working with the next request.
+        """
+        keys.revoke(connection(), key_id, path_account_id())

@@ -1,0 +1,90 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, g, json
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+
+from webhook_admin import errors
+
+log = structlog.get_logger()
+
+STATUS = {
+    errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
+    errors.StoreUnavailable: 503,
+}
+HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'}, 503: {"Retry-After": "5"}}
+
+
+NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
+FAILED = "The service has failed. Its log says why under this correlation id."
+
+
+def status_of(error: type[errors.Error]) -> int:
+    """The HTTP status that says an error of this kind."""
+    return next(STATUS[kind] for kind in error.__mro__ if kind in STATUS)
+
+
+def problem(error: errors.Error) -> dict[str, Any]:
+    """The body that says `error`."""
+    body: dict[str, Any] = {
+        "type": f"urn:webhook-admin:{error.code}",
+        "title": error.title,
+        "status": status_of(type(error)),
+        "detail": str(error),
+    }
+    if isinstance(error, errors.InvalidInput):
+        body["errors"] = [fault._asdict() for fault in error.errors]
+    return body
+
+
+def http_problem(status: int, detail: str) -> dict[str, Any]:
+    """The body for what HTTP itself has a word for."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
+EXAMPLES = {
+    413: http_problem(413, RequestEntityTooLarge.description),
+    415: http_problem(415, NOT_JSON),
+    500: http_problem(500, FAILED) | {"correlationId": "0199c7a2b6f07d3e8a51c04f6e2b9d18"},
+}
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception with a problem."""
+    app.register_error_handler(errors.Error, _known)
+    app.register_error_handler(HTTPException, _http)
+
+
+def _known(error: errors.Error) -> Response:
+    if isinstance(error, errors.StoreUnavailable):
+        log.error("store_unavailable", cause=str(error.__cause__), correlation_id=g.correlation_id)
+    return _response(problem(error))
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, InternalServerError):
+        return _response(http_problem(500, FAILED) | {"correlationId": g.correlation_id})
+    status = error.code or 500
+    response = _response(http_problem(status, error.description or ""))
+    response.headers.extend(
+        (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
+    )
+    return response
+
+
+def _response(body: dict[str, Any]) -> Response:
+    status = body["status"]
+    return current_app.response_class(
+        json.dumps(body, sort_keys=False),
+        status,
+        HEADERS.get(status),
+        content_type="application/problem+json",
+    )

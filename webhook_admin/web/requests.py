@@ -1,0 +1,50 @@
+"""Each request's limits, its correlation id and its line in the log."""
+
+import re
+import time
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, g, request
+from uuid_utils import uuid7
+
+# No body of this API needs more.
+_MAX_BODY = 64 * 1024
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+log = structlog.get_logger()
+
+
+def init_app(app: Flask) -> None:
+    """Number, limit and log the app's requests."""
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.url_map.merge_slashes = False
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    proposed = request.headers.get("X-Correlation-Id", "")
+    g.correlation_id = proposed if _CORRELATION_ID.fullmatch(proposed) else uuid7().hex
+
+
+def _end(response: Response) -> Response:
+    if request.if_none_match:
+        response.make_conditional(request)
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        del response.headers["Content-Type"]
+    response.headers["X-Correlation-Id"] = g.correlation_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    caller = g.get("caller")
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        duration_ms=round((time.perf_counter() - g.started) * 1000, 1),
+        account=caller and (caller.account_id or caller.named_account_id),
+        key=caller and caller.key_id,
+        correlation_id=g.correlation_id,
+    )
+    return response

@@ -1,0 +1,55 @@
+"""What a request works with: the service's parts, its own connection and its own moment."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from cryptography.fernet import MultiFernet
+from flask import Flask, current_app, g
+from sqlalchemy import Connection
+
+from webhook_admin.config import Settings
+from webhook_admin.db import Database
+from webhook_admin.last_used import LastUsed
+
+_NAME = "webhook_admin"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the service is made of."""
+
+    settings: Settings
+    database: Database
+    cipher: MultiFernet
+    last_used: LastUsed
+
+
+def init_app(app: Flask, parts: Parts) -> None:
+    """Give the app's requests the parts, and take back each request's connection at its end."""
+    app.extensions[_NAME] = parts
+    app.teardown_request(_close)
+
+
+def parts() -> Parts:
+    """The parts of the service that runs."""
+    return cast("Parts", current_app.extensions[_NAME])
+
+
+def connection() -> Connection:
+    """The request's connection, on which every statement commits by itself: before the response, that is."""
+    if "connection" not in g:
+        g.connection = parts().database.connect()
+    return cast("Connection", g.connection)
+
+
+def now() -> datetime:
+    """The moment of the request, the same whenever it is asked for."""
+    if "now" not in g:
+        g.now = datetime.now(UTC)
+    return cast("datetime", g.now)
+
+
+def _close(_error: BaseException | None) -> None:
+    if "connection" in g:
+        g.connection.close()

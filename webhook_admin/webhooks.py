@@ -1,0 +1,181 @@
+"""The one webhook of an account."""
+
+import base64
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+
+from cryptography.fernet import MultiFernet
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from webhook_admin.db import Page, insert, page
+from webhook_admin.errors import AccountNotFound, PreconditionFailed, WebhookExists, WebhookNotFound
+from webhook_admin.formats import PayloadFormat
+from webhook_admin.ids import new_id
+from webhook_admin.models import webhooks
+
+
+class WebhookStatus(StrEnum):
+    """Whether notifications are sent."""
+
+    ACTIVE = "ACTIVE"
+    """They are."""
+    DISABLED = "DISABLED"
+    """They are not, until the webhook is changed with PUT; `disabledReason` says why."""
+
+
+class DisabledReason(StrEnum):
+    """Why a webhook is disabled."""
+
+    GONE = "GONE"
+    """The receiver has answered 410 Gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An account's registration. `revision` counts its changes."""
+
+    account_id: str
+    id: str
+    callback_url: str
+    payload_format: str
+    description: str | None
+    status: str
+    disabled_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+    @property
+    def etag(self) -> str:
+        """What changes whenever the webhook does; without quotes."""
+        return f"{self.id}.{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook(Webhook):
+    """A webhook that has just been made, with its signing secret, which is not shown again."""
+
+    signing_secret: str = field(repr=False)
+
+
+_COLUMNS = [webhooks.c[column.name] for column in fields(Webhook)]
+_ETAG: ColumnElement[str] = webhooks.c.id + "." + cast(webhooks.c.revision, String)
+_WEBHOOK = select(*_COLUMNS).where(webhooks.c.account_id == bindparam("account_id"))
+
+
+def register(
+    connection: Connection,
+    cipher: MultiFernet,
+    account_id: str,
+    now: datetime,
+    callback_url: str,
+    payload_format: str = PayloadFormat.STANDARD,
+    description: str | None = None,
+) -> NewWebhook:
+    """Make the account's webhook. Raises `WebhookExists`, or `AccountNotFound` if the account has just been deleted.
+
+    Whether there is one already is for the primary key to say: of any number of calls at once, one succeeds.
+    """
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    statement = (
+        insert(connection, webhooks)
+        .values(
+            account_id=account_id,
+            id=new_id("wh"),
+            callback_url=callback_url,
+            payload_format=payload_format,
+            description=description,
+            status=WebhookStatus.ACTIVE,
+            signing_secret=cipher.encrypt(secret.encode()),
+            revision=1,
+            created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(*_COLUMNS)
+    )
+    try:
+        row = connection.execute(statement).one_or_none()
+    except IntegrityError:
+        raise AccountNotFound from None
+    if row is None:
+        raise WebhookExists
+    return NewWebhook(**row._mapping, signing_secret=secret)
+
+
+def get(connection: Connection, account_id: str) -> Webhook:
+    """The account's webhook. Raises `WebhookNotFound`."""
+    row = connection.execute(_WEBHOOK, {"account_id": account_id}).one_or_none()
+    if row is None:
+        raise WebhookNotFound
+    return Webhook(*row)
+
+
+def replace(
+    connection: Connection,
+    account_id: str,
+    now: datetime,
+    if_match: Collection[str] | None = None,
+    **changes: str | None,
+) -> Webhook:
+    """Change the account's webhook, and make it active. What `changes` leaves out keeps its value.
+
+    With `if_match`, only if the webhook's ETag is among those. Raises `WebhookNotFound`, `PreconditionFailed`.
+    """
+    row = connection.execute(
+        update(webhooks)
+        .where(*_chosen(account_id, if_match))
+        .values(
+            status=WebhookStatus.ACTIVE,
+            disabled_reason=None,
+            revision=webhooks.c.revision + 1,
+            updated_at=now,
+            **changes,
+        )
+        .returning(*_COLUMNS)
+    ).one_or_none()
+    if row is None:
+        raise _why_none(connection, account_id, if_match)
+    return Webhook(*row)
+
+
+def remove(connection: Connection, account_id: str, if_match: Collection[str] | None = None) -> None:
+    """Delete the account's webhook; `if_match` and errors as for `replace`."""
+    chosen = delete(webhooks).where(*_chosen(account_id, if_match)).returning(webhooks.c.id)
+    if connection.scalar(chosen) is None:
+        raise _why_none(connection, account_id, if_match)
+
+
+def list_webhooks(connection: Connection, status: str | None, after: str | None, limit: int) -> Page[Webhook]:
+    """A page of all accounts' webhooks, or of those of one status, by account id."""
+    rows = select(*_COLUMNS)
+    if status is not None:
+        rows = rows.where(webhooks.c.status == status)
+    return page(connection, rows, webhooks.c.account_id, after, limit, Webhook)
+
+
+def _chosen(account_id: str, if_match: Collection[str] | None) -> list[ColumnElement[bool]]:
+    own = webhooks.c.account_id == account_id
+    return [own] if if_match is None else [own, _ETAG.in_(if_match)]
+
+
+def _why_none(
+    connection: Connection, account_id: str, if_match: Collection[str] | None
+) -> WebhookNotFound | PreconditionFailed:
+    if if_match is not None and connection.scalar(select(exists(_WEBHOOK)), {"account_id": account_id}):
+        return PreconditionFailed()
+    return WebhookNotFound()
