@@ -28,8 +28,6 @@ from webhook_admin.errors import StoreUnavailable
 
 T = TypeVar("T")
 
-# How long a statement waits for a lock before the store counts as unavailable.
-_LOCK_SECONDS = 5
 _POSTGRESQL_CONNECTION: dict[str, Any] = {
     "application_name": "webhook-admin",
     "connect_timeout": 3,
@@ -38,17 +36,19 @@ _POSTGRESQL_CONNECTION: dict[str, Any] = {
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 5_000,
-    "options": f"-c lock_timeout={_LOCK_SECONDS}s",
 }
 
 
 class Database:
     """The store behind one database URL, SQLite's (a file) or PostgreSQL's."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lock_seconds: float = 5) -> None:
+        """`lock_seconds` is how long a statement waits for a lock before the store counts as unavailable."""
         self.url = url
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
-        self._engine = _sqlite_engine(self.file) if self.file else _postgresql_engine(url)
+        self._engine = (
+            _sqlite_engine(self.file, lock_seconds) if self.file else _postgresql_engine(url, lock_seconds)
+        )
         event.listen(self._engine, "handle_error", _translate)
         self._transactions = self._engine.execution_options(
             **({"immediate": True} if self.file else {"isolation_level": "READ COMMITTED"})
@@ -106,11 +106,11 @@ def page(
     return Page([item(*row) for row in found[:limit]], following)
 
 
-def _sqlite_engine(file: Path) -> Engine:
+def _sqlite_engine(file: Path, lock_seconds: float) -> Engine:
     # mode=rw: a missing file is an error, and not an empty database that forgets everybody's webhooks.
     url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": _LOCK_SECONDS}
+        url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": lock_seconds}
     )
 
     @event.listens_for(engine, "connect")
@@ -138,8 +138,9 @@ def _sqlite_engine(file: Path) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL) -> Engine:
-    defaults = {name: value for name, value in _POSTGRESQL_CONNECTION.items() if name not in url.query}
+def _postgresql_engine(url: URL, lock_seconds: float) -> Engine:
+    settings = _POSTGRESQL_CONNECTION | {"options": f"-c lock_timeout={lock_seconds}s"}
+    defaults = {name: value for name, value in settings.items() if name not in url.query}
     engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=defaults)
 
     @event.listens_for(engine, "checkout")

@@ -24,7 +24,7 @@ def accounts() -> None:
 @as_json
 def create(account_id: str, name: str | None, json_: bool) -> None:
     """Add the account ID, which is the platform's own id of it."""
-    with open_store().transaction() as connection:
+    with open_store() as store, store.transaction() as connection:
         account = nouns.create(connection, account_id, datetime.now(UTC), name)
     show(schemas.Account(), account, json_)
 
@@ -33,7 +33,7 @@ def create(account_id: str, name: str | None, json_: bool) -> None:
 @as_json
 def list_(json_: bool) -> None:
     """List all accounts, by id."""
-    with open_store().connect() as connection:
+    with open_store() as store, store.connect() as connection:
         show_all(schemas.Account(), partial(nouns.list_accounts, connection), json_)
 
 
@@ -41,6 +41,6 @@ def list_(json_: bool) -> None:
 @click.argument("account_id", metavar="ID")
 def delete(account_id: str) -> None:
     """Delete the account ID with its keys and its webhook, at once and without asking."""
-    with open_store().transaction() as connection:
+    with open_store() as store, store.transaction() as connection:
         nouns.remove(connection, account_id)
     click.echo(f"Account {account_id} has been deleted.", err=True)

@@ -1,5 +1,7 @@
 """`db`: the database's schema."""
 
+from contextlib import closing
+
 import click
 
 from webhook_admin import migrations
@@ -15,6 +17,6 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the schema to this version. Does nothing if it is there already."""
-    database = Database(Settings.from_environment().database_url)
-    changed = migrations.upgrade(database)
+    with closing(Database(Settings.from_environment().database_url)) as database:
+        changed = migrations.upgrade(database)
     click.echo("The schema has been upgraded." if changed else "The schema is up to date.", err=True)

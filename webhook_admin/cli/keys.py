@@ -33,7 +33,7 @@ def create(account_id: str | None, platform: bool, name: str | None, expires_at:
     """Make an API key and print it, this once."""
     if platform == (account_id is not None):
         raise click.UsageError("Say one of --account ID and --platform.")
-    with open_store().transaction() as connection:
+    with open_store() as store, store.transaction() as connection:
         key = nouns.create(connection, account_id, datetime.now(UTC), name, expires_at)
     show(schemas.NewKey(), key, json_)
 
@@ -43,7 +43,7 @@ def create(account_id: str | None, platform: bool, name: str | None, expires_at:
 @as_json
 def list_(account_id: str | None, json_: bool) -> None:
     """List all API keys, the oldest first; never the keys themselves."""
-    with open_store().connect() as connection:
+    with open_store() as store, store.connect() as connection:
         show_all(schemas.Key(), partial(nouns.list_keys, connection, account_id), json_)
 
 
@@ -51,6 +51,6 @@ def list_(account_id: str | None, json_: bool) -> None:
 @click.argument("key_id", metavar="KEY_ID")
 def revoke(key_id: str) -> None:
     """Revoke the API key KEY_ID: it stops working with the next request."""
-    with open_store().transaction() as connection:
+    with open_store() as store, store.transaction() as connection:
         nouns.revoke(connection, key_id)
     click.echo(f"Key {key_id} has been revoked.", err=True)

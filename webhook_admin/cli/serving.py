@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
+from wsgiref.types import WSGIApplication
 
 import click
-from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
@@ -107,7 +107,7 @@ def _require_free(host: str, port: int) -> None:
         raise Misconfigured(f"Cannot listen on {host}, port {port}: {reason}.") from None
 
 
-def worker() -> Flask:
+def worker() -> WSGIApplication:
     """The application, in a process of the server's that does not outlive it."""
     threading.Thread(target=_stop_with_parent, name="stop-with-parent", daemon=True).start()
     return create_app()

@@ -1,12 +1,16 @@
 """The store that commands work on."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 from webhook_admin import migrations
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 
 
-def open_store() -> Database:
+@contextmanager
+def open_store() -> Iterator[Database]:
     """The database of the settings. Raises `Misconfigured` unless its schema is this version's."""
-    database = Database(Settings.from_environment().database_url)
-    migrations.require_current(database)
-    return database
+    with closing(Database(Settings.from_environment().database_url)) as database:
+        migrations.require_current(database)
+        yield database

