@@ -46,9 +46,7 @@ class Database:
         """`lock_seconds` is how long a statement waits for a lock before the store counts as unavailable."""
         self.url = url
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
-        self._engine = (
-            _sqlite_engine(self.file, lock_seconds) if self.file else _postgresql_engine(url, lock_seconds)
-        )
+        self._engine = _sqlite_engine(self.file, lock_seconds) if self.file else _postgresql_engine(url, lock_seconds)
         event.listen(self._engine, "handle_error", _translate)
         self._transactions = self._engine.execution_options(
             **({"immediate": True} if self.file else {"isolation_level": "READ COMMITTED"})

@@ -21,9 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from webhook_admin import formats
 from webhook_admin.db import Page, insert, page
 from webhook_admin.errors import AccountNotFound, PreconditionFailed, WebhookExists, WebhookNotFound
-from webhook_admin.formats import PayloadFormat
 from webhook_admin.ids import new_id
 from webhook_admin.models import webhooks
 
@@ -83,7 +83,7 @@ def register(
     account_id: str,
     now: datetime,
     callback_url: str,
-    payload_format: str = PayloadFormat.STANDARD,
+    payload_format: str = formats.DEFAULT,
     description: str | None = None,
 ) -> NewWebhook:
     """Make the account's webhook. Raises `WebhookExists`, or `AccountNotFound` if the account has just been deleted.

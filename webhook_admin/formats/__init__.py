@@ -1,18 +1,18 @@
-"""The payload formats that a webhook may choose from, by name."""
+"""The payload formats that a webhook may choose from: one file each, and this table.
 
-from enum import StrEnum
+A format's module says what a receiver gets: `SCHEMA` (the JSON Schema of a body), `EXAMPLE` (a body), and `SUCCESS`
+(which HTTP status acknowledges a notification).
+"""
 
+from types import ModuleType
 
-class PayloadFormat(StrEnum):
-    """How an event is written into the body of a notification."""
+from webhook_admin.formats import insider, mta_v1, phonovation_v2, routee, standard
 
-    STANDARD = "standard"
-    """Our own: message id, channel, status, timestamp and error details. Success is any 2xx."""
-    PHONOVATION_V2 = "phonovation-v2"
-    """The processing result of Phonovation's V2 campaigns. Success is 200."""
-    ROUTEE = "routee"
-    """Routee's SMS delivery report. Success is 200."""
-    INSIDER = "insider"
-    """Insider's transactional SMS events. Success is 200."""
-    MTA_V1 = "mta-v1"
-    """MTA's delivery status, version 1. Success is exactly 200."""
+FORMATS: dict[str, ModuleType] = {
+    "standard": standard,
+    "phonovation-v2": phonovation_v2,
+    "routee": routee,
+    "insider": insider,
+    "mta-v1": mta_v1,
+}
+DEFAULT = "standard"

@@ -9,7 +9,7 @@ from flask_smorest import Api
 
 from webhook_admin import errors
 from webhook_admin.accounts import ACCOUNT_ID
-from webhook_admin.web import problems, schemas
+from webhook_admin.web import notification, problems, schemas
 from webhook_admin.web.blueprint import View
 
 Failure = errors.Error | int
@@ -75,6 +75,7 @@ def init_app(app: Flask) -> Api:
                 "description": "Delivery-status webhooks: one callback URL for each account of a messaging platform.",
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
+            "webhooks": {"deliveryStatus": {"post": notification.OPERATION}},
             "security": [{"apiKey": []}, {"bearer": []}],
         },
     }

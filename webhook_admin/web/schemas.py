@@ -5,8 +5,8 @@ from typing import Any
 import marshmallow
 from marshmallow import RAISE, fields
 
+from webhook_admin import formats
 from webhook_admin.accounts import ACCOUNT_ID
-from webhook_admin.formats import PayloadFormat
 from webhook_admin.web.fields import CallbackUrl, Fault, Limit, Text, Timestamp
 from webhook_admin.webhooks import DisabledReason, WebhookStatus
 
@@ -21,7 +21,7 @@ _CALLBACK_URL = {
     "maxLength": 2048,
     "examples": ["https://hooks.example.com/delivery-status?tenant=42"],
 }
-_PAYLOAD_FORMAT = {"description": "How notifications are written.", "default": PayloadFormat.STANDARD}
+_PAYLOAD_FORMAT = {"description": "How notifications are written.", "default": formats.DEFAULT}
 _DESCRIPTION = {"description": "A note of your own.", "examples": ["Production"]}
 _ACCOUNT_NAME = {"description": "What people call the account.", "examples": ["Acme Ltd"]}
 _KEY_NAME = {"description": "What people call the key.", "examples": ["deploy script"]}
@@ -37,6 +37,10 @@ _EXPIRES_AT = {
 
 
 UNKNOWN_FIELD = Fault("unknown_field", "There is no such field here.")
+
+
+def _absent() -> None:
+    """The value of a parameter that was not sent; a function, as a plain default would be documented."""
 
 
 class Schema(marshmallow.Schema):
@@ -58,14 +62,14 @@ class Schema(marshmallow.Schema):
 
 class WebhookInput(Schema):
     callback_url = CallbackUrl(required=True, metadata=_CALLBACK_URL)
-    payload_format = Text(choices=PayloadFormat, metadata=_PAYLOAD_FORMAT)
+    payload_format = Text(choices=formats.FORMATS, metadata=_PAYLOAD_FORMAT)
     description = Text(allow_none=True, metadata=_DESCRIPTION)
 
 
 class Webhook(Schema):
     id = Text(required=True, metadata={"description": "The same for as long as the webhook exists."})
     callback_url = fields.String(required=True, metadata=_CALLBACK_URL)
-    payload_format = Text(required=True, choices=PayloadFormat)
+    payload_format = Text(required=True, choices=formats.FORMATS)
     description = Text(required=True, allow_none=True, metadata=_DESCRIPTION)
     status = Text(
         required=True,
@@ -147,11 +151,11 @@ class WebhookPage(Schema):
 
 class PageInput(Schema):
     limit = Limit()
-    after = Text(most=64, load_default=None, metadata={"description": "Where to go on: `next` of the page before."})
+    after = Text(most=64, load_default=_absent, metadata={"description": "Where to go on: `next` of the page before."})
 
 
 class WebhookPageInput(PageInput):
-    status = Text(load_default=None, choices=WebhookStatus, metadata={"description": "Only those of this status."})
+    status = Text(load_default=_absent, choices=WebhookStatus, metadata={"description": "Only those of this status."})
 
 
 class FieldError(Schema):

@@ -1,0 +1,55 @@
+"""What a receiver gets, for the OpenAPI document: one POST for each event, in the webhook's payload format."""
+
+from typing import Any
+
+from webhook_admin.formats import FORMATS
+
+
+def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+OPERATION: dict[str, Any] = {
+    "operationId": "receiveDeliveryStatus",
+    "tags": ["notifications"],
+    "summary": "A delivery-status event of one message",
+    "description": "POSTed to the callback URL. Verify it by Standard Webhooks (https://www.standardwebhooks.com) with "
+    "the webhook's signing secret. It may come more than once: the `webhook-id` is then the same.",
+    "security": [],
+    "parameters": [
+        _header("webhook-id", "The delivery's id, the same at every attempt."),
+        _header("webhook-timestamp", "When this attempt was made, in Unix seconds."),
+        _header("webhook-signature", "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; of several, one fits."),
+        _header(
+            "X-Signature",
+            "In the format mta-v1 only: the lower-case hexadecimal HMAC-SHA256 of the body.",
+            required=False,
+        ),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [module.SCHEMA for module in FORMATS.values()]},
+                "examples": {
+                    name: {"summary": module.__doc__, "value": module.EXAMPLE} for name, module in FORMATS.items()
+                },
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "The notification has arrived. The formats take as success: "
+            + ", ".join(f"{name} {module.SUCCESS}" for name, module in FORMATS.items())
+            + "."
+        },
+        "410": {"description": "The receiver is gone: the webhook is disabled, and nothing more is sent."},
+        "default": {"description": "The notification has not arrived. It is sent again, a limited number of times."},
+    },
+}
