@@ -7,6 +7,7 @@ from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.encryption import load_cipher
 from webhook_admin.last_used import LastUsed
+from webhook_admin.web.problems import Application
 from webhook_admin.web.scope import Parts
 
 
@@ -18,6 +19,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     logs.configure(settings.log_level, settings.log_format)
     database = Database(settings.database_url)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     web.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database)))
     return app

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from webhook_admin.db import Page, insert, page
 from webhook_admin.errors import AccountExists, AccountNotFound, FieldError, InvalidInput
@@ -47,23 +47,25 @@ def create(connection: Connection, account_id: str, now: datetime, name: str | N
     return Account(*row)
 
 
-def put(connection: Connection, account_id: str, now: datetime, **changes: str | None) -> Account:
-    """Add an account, or change the one that is there; a `name` left out keeps its value.
+def put(connection: Connection, account_id: str, now: datetime, **changes: str | None) -> tuple[Account, bool]:
+    """Add an account, or change the one that is there; a `name` left out keeps its value. Raises `InvalidInput`.
 
-    A new account's `created_at` is `now`. Raises `InvalidInput`.
+    Returns the account, and whether it is new: of any number of calls at once, one makes it.
     """
-    require_account_id(account_id, "id")
-    row = connection.execute(
-        insert(connection, accounts)
-        .values(id=account_id, created_at=now, updated_at=now, **changes)
-        .on_conflict_do_update(index_elements=["id"], set_={"updated_at": now, **changes})
-        .returning(*_COLUMNS)
-    ).one()
-    return Account(*row)
+    while True:
+        try:
+            return create(connection, account_id, now, **changes), True
+        except AccountExists:
+            changed = update(accounts).where(accounts.c.id == account_id).values(updated_at=now, **changes)
+            row = connection.execute(changed.returning(*_COLUMNS)).one_or_none()
+            # None: deleted since, so that it can be made after all.
+            if row is not None:
+                return Account(*row), False
 
 
 def get(connection: Connection, account_id: str) -> Account:
     """The account of this id. Raises `AccountNotFound`."""
+    _require_possible(account_id)
     row = connection.execute(select(*_COLUMNS).where(accounts.c.id == account_id)).one_or_none()
     if row is None:
         raise AccountNotFound
@@ -77,6 +79,13 @@ def list_accounts(connection: Connection, after: str | None, limit: int) -> Page
 
 def remove(connection: Connection, account_id: str) -> None:
     """Delete the account with its keys and its webhook. Raises `AccountNotFound`."""
+    _require_possible(account_id)
     deleted = connection.scalar(delete(accounts).where(accounts.c.id == account_id).returning(accounts.c.id))
     if deleted is None:
+        raise AccountNotFound
+
+
+def _require_possible(account_id: str) -> None:
+    # PostgreSQL would fail at a NUL instead of finding nothing.
+    if not ACCOUNT_ID.fullmatch(account_id):
         raise AccountNotFound

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import URL, Column, Connection, Engine, Select, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import ExceptionContext
@@ -48,9 +49,11 @@ class Database:
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
         self._engine = _sqlite_engine(self.file, lock_seconds) if self.file else _postgresql_engine(url, lock_seconds)
         event.listen(self._engine, "handle_error", _translate)
-        self._transactions = self._engine.execution_options(
-            **({"immediate": True} if self.file else {"isolation_level": "READ COMMITTED"})
-        )
+        isolation = {} if self.file else {"isolation_level": "READ COMMITTED"}
+        self._transactions = self._engine.execution_options(**isolation)
+        if self.file:
+            # Not on the engine itself, where SQLAlchemy would look for listeners at every step of every statement.
+            event.listen(self._transactions, "begin", _begin_immediate)
 
     def connect(self) -> Connection:
         """A connection on which every statement commits by itself; a context manager that gives it back."""
@@ -127,17 +130,16 @@ def _sqlite_engine(file: Path, lock_seconds: float) -> Engine:
         if replaced:
             raise DisconnectionError
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # Without IMMEDIATE, a transaction that reads before it writes can lose another's update.
-        if connection.get_execution_options().get("immediate"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
     return engine
 
 
+def _begin_immediate(connection: Connection) -> None:
+    # Without IMMEDIATE, a transaction that reads before it writes can lose another's update.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def _postgresql_engine(url: URL, lock_seconds: float) -> Engine:
-    settings = _POSTGRESQL_CONNECTION | {"options": f"-c lock_timeout={lock_seconds}s"}
+    settings = _POSTGRESQL_CONNECTION | {"options": f"-c lock_timeout={lock_seconds}s -c timezone=UTC"}
     defaults = {name: value for name, value in settings.items() if name not in url.query}
     engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=defaults)
 
@@ -154,5 +156,13 @@ def _postgresql_engine(url: URL, lock_seconds: float) -> Engine:
 
 
 def _translate(context: ExceptionContext) -> None:
-    if context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+    if context.is_disconnect or _is_unavailable(context.original_exception, context.sqlalchemy_exception):
         raise StoreUnavailable from context.original_exception
+
+
+def _is_unavailable(original: BaseException, error: Exception | None) -> bool:
+    if isinstance(original, sqlite3.OperationalError):
+        # SQLITE_ERROR is a mistake in the statement or the schema; all others are the file's or the machine's trouble.
+        return original.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    # A standby, as after a failover, refuses to write.
+    return isinstance(error, OperationalError | InterfaceError) or isinstance(original, ReadOnlySqlTransaction)

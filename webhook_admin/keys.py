@@ -32,6 +32,7 @@ from webhook_admin.models import accounts, api_keys
 ACTIVE_KEYS_PER_ACCOUNT = 2
 # `last_used_at` is written at most once in this time.
 USE_INTERVAL = timedelta(minutes=1)
+_KEY_ID = re.compile(r"key_[0-9a-f]{32}")
 _KEY = re.compile(r"(wh[ap]k_([0-9a-f]{32})_[a-z2-7]{52})([0-9a-f]{8})")
 
 
@@ -86,8 +87,8 @@ def authenticate(connection: Connection, key: str, now: datetime, named_account_
     row = connection.execute(_CALLER, {"key_id": f"key_{parts[2]}", "named_account_id": named_account_id}).one_or_none()
     if row is None:
         raise Unauthenticated
-    digest, expires_at, *caller = row
-    if not hmac.compare_digest(digest, _digest(key)) or (expires_at and expires_at <= now):
+    stored, expires_at, *caller = row
+    if not hmac.compare_digest(stored, digest(key)) or (expires_at and expires_at <= now):
         raise Unauthenticated
     return Caller(*caller)
 
@@ -108,10 +109,10 @@ def create(
     if account_id is not None:
         _require_room(connection, account_id, now)
     key_id = new_id("key")
-    key = _mint(key_id, "whpk" if account_id is None else "whak")
+    key = mint(key_id, "whpk" if account_id is None else "whak")
     new = NewKey(key_id, account_id, name, now, expires_at, None, key)
     values = {column.name: getattr(new, column.name) for column in _COLUMNS}
-    connection.execute(insert(api_keys).values(digest=_digest(key), **values))
+    connection.execute(insert(api_keys).values(digest=digest(key), **values))
     return new
 
 
@@ -125,6 +126,9 @@ def list_keys(connection: Connection, account_id: str | None, after: str | None,
 
 def revoke(connection: Connection, key_id: str, account_id: str | None = None) -> None:
     """Delete the key (if `account_id` is given: only if it is that account's). Raises `KeyNotFound`."""
+    # PostgreSQL would fail at a NUL instead of finding nothing.
+    if not _KEY_ID.fullmatch(key_id):
+        raise KeyNotFound
     chosen = delete(api_keys).where(api_keys.c.id == key_id).returning(api_keys.c.id)
     if account_id is not None:
         chosen = chosen.where(api_keys.c.account_id == account_id)
@@ -155,7 +159,8 @@ def _require_room(connection: Connection, account_id: str, now: datetime) -> Non
         raise TooManyKeys
 
 
-def _mint(key_id: str, prefix: str) -> str:
+def mint(key_id: str, prefix: str) -> str:
+    """A new key of this id; the prefix is `whak` for an account key, `whpk` for a platform key."""
     secret = base64.b32encode(secrets.token_bytes(32)).decode().rstrip("=").lower()
     body = f"{prefix}_{key_id.removeprefix('key_')}_{secret}"
     return body + _checksum(body)
@@ -165,5 +170,6 @@ def _checksum(body: str) -> str:
     return f"{zlib.crc32(body.encode()):08x}"
 
 
-def _digest(key: str) -> bytes:
+def digest(key: str) -> bytes:
+    """What is kept of a key."""
     return hashlib.sha256(key.encode()).digest()

@@ -1,9 +1,12 @@
 """When keys were last used: written in the background, never in a request's own time or transaction."""
 
 import threading
+import time
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from webhook_admin import keys
 from webhook_admin.db import Database
@@ -21,28 +24,33 @@ class LastUsed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._key_ids: set[str] = set()
-        self._collected = threading.Event()
+        self._key_ids: SimpleQueue[str] = SimpleQueue()
         self._start = threading.Lock()
 
     def note(self, caller: keys.Caller, now: datetime) -> None:
         """Remember that the caller's key has been used at `now`, unless that is on record for this minute."""
         if caller.last_used_at is not None and now - caller.last_used_at < keys.USE_INTERVAL:
             return
-        self._key_ids.add(caller.key_id)
+        self._key_ids.put(caller.key_id)
         if self._start.acquire(blocking=False):
             # Not in __init__: a thread does not survive the fork by which servers make their workers.
             threading.Thread(target=self._write_forever, name="last-used", daemon=True).start()
-        self._collected.set()
 
     def _write_forever(self) -> None:
-        pause = threading.Event()
-        while self._collected.wait():
-            pause.wait(_WRITE_EVERY)
-            self._collected.clear()
-            key_ids, self._key_ids = self._key_ids, set()
+        while True:
+            key_ids = {self._key_ids.get()}
+            time.sleep(_WRITE_EVERY)
+            key_ids |= self._collected()
             try:
                 with self._database.connect() as connection:
                     keys.record_use(connection, key_ids, datetime.now(UTC))
-            except StoreUnavailable as error:
+            except (StoreUnavailable, SQLAlchemyError) as error:
                 log.warning("last_used_not_written", keys=len(key_ids), error=str(error))
+
+    def _collected(self) -> set[str]:
+        key_ids = set()
+        while True:
+            try:
+                key_ids.add(self._key_ids.get_nowait())
+            except Empty:
+                return key_ids

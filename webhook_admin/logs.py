@@ -3,13 +3,27 @@
 import logging
 import re
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 # What must not be logged, wherever it turns up: API keys, signing secrets, and what follows the `?` of a URL.
-_CONFIDENTIAL = re.compile(r"(wh[ap]k_|whsec_)[\w+/=.-]+|(https?:[^\s?\"']+\?)[^\s\"']+")
+_CONFIDENTIAL = re.compile(r"(wh[ap]k_|whsec_)[\w+/=.-]+|((?i:https?):[^\s?\"\\]+\?)[^\s\"\\]+")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _StandardError:
+    """Standard error, where a full disk or a closed pipe costs lines of the log, and not requests."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure(level: str, format_: str) -> None:
@@ -20,13 +34,14 @@ def configure(level: str, format_: str) -> None:
         structlog.processors.format_exc_info,
     ]
     render: list[Processor] = [_renderer(format_), _redact]
+    output = cast("TextIO", _StandardError())
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -41,7 +41,8 @@ class Figures(NamedTuple):
 def run(port: int, exchanges: Sequence[Exchange], seconds: float, connections: int = 8) -> Figures:
     """Make the exchanges in random order, as fast as the server answers, until the time is up.
 
-    No two connections share an exchange, so there must be as many at least. Raises `AssertionError` at the first answer that is not the expected one.
+    No two connections share an exchange, so there must be at least as many. Raises `AssertionError` at the first answer
+    that is not the expected one.
     """
     order = random.sample(exchanges, len(exchanges))
     latencies: list[float] = []

@@ -8,7 +8,7 @@ from webhook_admin import accounts
 from webhook_admin.errors import AccountNotFound
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PLATFORM, operation
+from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PLATFORM, operation
 from webhook_admin.web.scope import connection, now
 
 blueprint = Blueprint("accounts", __name__, description="The platform's customers. Platform keys only.")
@@ -24,7 +24,7 @@ class Accounts(MethodView):
         return accounts.list_accounts(connection(), **page)
 
 
-@blueprint.route("/accounts/<account_id>")
+@blueprint.route("/accounts/<account_id>", parameters=[PATH_ACCOUNT_ID])
 class Account(MethodView):
     @blueprint.response(200, schemas.Account)
     @operation("getAccount", *PLATFORM, AccountNotFound())
@@ -32,14 +32,14 @@ class Account(MethodView):
         """Get an account"""
         return accounts.get(connection(), account_id)
 
-    @blueprint.arguments(schemas.AccountInput)
+    @blueprint.arguments(schemas.AccountInput, required=False)
     @blueprint.response(200, schemas.Account)
     @blueprint.alt_response(201, schema=schemas.Account, description="Created", success=True)
     @operation("putAccount", *PLATFORM, *JSON_BODY)
     def put(self, body: dict[str, Any], account_id: str) -> Any:
         """Create an account, or change its name"""
-        account = accounts.put(connection(), account_id, now(), **body)
-        return account, 201 if account.created_at == now() else 200
+        account, is_new = accounts.put(connection(), account_id, now(), **body)
+        return account, 201 if is_new else 200
 
     @blueprint.response(204)
     @operation("deleteAccount", *PLATFORM, AccountNotFound())

@@ -35,18 +35,21 @@ class _Faulty(fields.Field[Any]):
 
 
 class Text(_Faulty, fields.String):
-    """A string of 1 to `most` characters; with `choices`, one of those."""
+    """A string of 1 to `most` characters; with `choices`, one of those; with `form`, one that it matches as a whole."""
 
     default_error_messages = {
         "invalid": "Must be a string.",
         "empty": "Must not be empty.",
         "too_long": "Must not be longer than {most} characters.",
         "unknown_value": "Must be one of: {choices}.",
+        "malformed": "Must have the form {form}.",
     }
 
-    def __init__(self, most: int = 1024, choices: Iterable[str] = (), **options: Any) -> None:
-        self.most, self.choices = most, list(choices)
+    def __init__(self, most: int = 1024, choices: Iterable[str] = (), form: str = "", **options: Any) -> None:
+        self.most, self.choices, self.form = most, list(choices), form
         limits: dict[str, Any] = {"enum": self.choices} if self.choices else {"minLength": 1, "maxLength": most}
+        if form:
+            limits["pattern"] = f"^{form}$"
         super().__init__(metadata=limits | options.pop("metadata", {}), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
@@ -57,6 +60,8 @@ class Text(_Faulty, fields.String):
             raise self.make_error("empty")
         if len(text) > self.most:
             raise self.make_error("too_long", most=self.most)
+        if self.form and not re.fullmatch(self.form, text, re.ASCII):
+            raise self.make_error("malformed", form=self.form)
         return text
 
 

@@ -23,7 +23,7 @@ _OK = {"status": "ok"}
 @blueprint.route("/health/live")
 class Live(MethodView):
     @blueprint.response(200, schemas.Health)
-    @operation("getLiveness", *ANYONE, security=[])
+    @operation("getLiveness", security=[])
     def get(self) -> Any:
         """Is the process alive?"""
         return _OK

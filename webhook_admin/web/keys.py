@@ -9,13 +9,13 @@ from webhook_admin.errors import AccountNotFound, KeyNotFound, TooManyKeys
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import path_account_id
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PLATFORM, operation
+from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PATH_KEY_ID, PLATFORM, operation
 from webhook_admin.web.scope import connection, now, parts
 
 blueprint = Blueprint("keys", __name__, description="The API keys of an account. Platform keys only.")
 
 
-@blueprint.route("/accounts/<account_id>/keys")
+@blueprint.route("/accounts/<account_id>/keys", parameters=[PATH_ACCOUNT_ID])
 class Keys(MethodView):
     @blueprint.arguments(schemas.PageInput, location="query")
     @blueprint.response(200, schemas.KeyPage)
@@ -24,7 +24,7 @@ class Keys(MethodView):
         """List the account's API keys, the oldest first"""
         return keys.list_keys(connection(), path_account_id(), **page)
 
-    @blueprint.arguments(schemas.KeyInput)
+    @blueprint.arguments(schemas.KeyInput, required=False)
     @blueprint.response(201, schemas.NewKey)
     @operation("createKey", *PLATFORM, *JSON_BODY, AccountNotFound(), TooManyKeys())
     def post(self, body: dict[str, Any], account_id: str) -> Any:
@@ -37,7 +37,7 @@ class Keys(MethodView):
             return keys.create(transaction, path_account_id(), now(), **body)
 
 
-@blueprint.route("/accounts/<account_id>/keys/<key_id>")
+@blueprint.route("/accounts/<account_id>/keys/<key_id>", parameters=[PATH_ACCOUNT_ID, PATH_KEY_ID])
 class Key(MethodView):
     @blueprint.response(204)
     @operation("revokeKey", *PLATFORM, AccountNotFound(), KeyNotFound())

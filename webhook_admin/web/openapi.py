@@ -33,7 +33,11 @@ IF_MATCH = _parameter("If-Match", "Do it only if the webhook's ETag is still one
 IF_NONE_MATCH = _parameter("If-None-Match", "Answer 304 if the webhook's ETag is still one of these.")
 ETAG = {"ETag": _header("Changes whenever the webhook does.") | {"required": True}}
 LOCATION = {"Location": _header("The path of what was made.") | {"required": True}}
-PATH_ACCOUNT_ID = {"name": "account_id", "in": "path", "required": True, "schema": {"type": "string"}}
+PATH_ACCOUNT_ID = _parameter("account_id", "The account's id, the platform's own.", pattern=ACCOUNT_ID_PATTERN) | {
+    "in": "path",
+    "required": True,
+}
+PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | {"in": "path", "required": True}
 
 ANYONE: tuple[Failure, ...] = (500,)
 KEY_HOLDER = (*ANYONE, errors.Unauthenticated(), errors.StoreUnavailable())

@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from webhook_admin.errors import FieldError, InvalidInput
 from webhook_admin.web.problems import NOT_JSON
 
+# Bytes; no body of this API needs more.
+MAX_BODY = 64 * 1024
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -28,7 +30,7 @@ class StrictParser(FlaskParser):
             return {}
         if req.mimetype != "application/json":
             raise UnsupportedMediaType(NOT_JSON)
-        return decode(req.get_data())
+        return decode(_body(req))
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_options: Any) -> NoReturn:
         """Say everything that the schema has found wrong."""
@@ -52,9 +54,20 @@ def decode(body: bytes) -> Any:
         raise _bad_body("not_utf8", "The body must be encoded in UTF-8.") from None
     except RecursionError:
         raise _bad_body("too_deep", "The body is nested too deeply.") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise _bad_body("not_json", f"The body is not valid JSON: {error}.") from None
+    except ValueError:
+        raise _bad_body("number_too_long", "A number in the body has too many digits.") from None
     return value
+
+
+def _body(request: Request) -> bytes:
+    body = request.get_data()
+    if len(body) > MAX_BODY:
+        raise RequestEntityTooLarge
+    if request.content_length not in (None, len(body)):
+        raise _bad_body("incomplete", "The body is shorter than its Content-Length.")
+    return body
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,7 +80,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise _bad_body("not_json", f"The body is not valid JSON: {name} is none of its values.")
 
 
 def _require_storable(value: Any, path: str) -> None:

@@ -57,6 +57,14 @@ EXAMPLES = {
 }
 
 
+class Application(Flask):
+    """Flask, with a failure logged under its correlation id."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log the traceback of what becomes a 500."""
+        log.error("failed", exc_info=exc_info, correlation_id=g.correlation_id)
+
+
 def init_app(app: Flask) -> None:
     """Answer every exception with a problem."""
     app.register_error_handler(errors.Error, _known)
@@ -74,6 +82,9 @@ def _http(error: HTTPException) -> Response:
         return _response(http_problem(500, FAILED) | {"correlationId": g.correlation_id})
     status = error.code or 500
     response = _response(http_problem(status, error.description or ""))
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # The rest of the body stays unread, and would be taken for the next request.
+        response.headers["Connection"] = "close"
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
     )

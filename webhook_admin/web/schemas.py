@@ -151,7 +151,12 @@ class WebhookPage(Schema):
 
 class PageInput(Schema):
     limit = Limit()
-    after = Text(most=64, load_default=_absent, metadata={"description": "Where to go on: `next` of the page before."})
+    after = Text(
+        form=ACCOUNT_ID.pattern,
+        most=64,
+        load_default=_absent,
+        metadata={"description": "Where to go on: `next` of the page before."},
+    )
 
 
 class WebhookPageInput(PageInput):

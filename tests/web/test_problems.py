@@ -1,0 +1,304 @@
+"""What comes back when something is wrong, and in which order a request is judged (contract, section 1)."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from conftest import URL_1, URL_2, WEBHOOK, Api, wait_until
+from flask import Flask
+from sqlalchemy import URL, update
+from werkzeug.test import TestResponse
+
+from webhook_admin.db import Database
+from webhook_admin.models import webhooks
+
+BODY = {"callbackUrl": URL_1}
+# Bodies of a request that are wrong in one way each: as `options` of a call.
+OVERSIZED = {"data": b" " * 65_537, "content_type": "application/json"}
+NOT_JSON = {"data": b"{", "content_type": "application/json"}
+WRONG_TYPE = {"data": b"{}", "content_type": "text/plain"}
+Make = Callable[[str], Api]
+
+
+@pytest.fixture
+def caller(request: pytest.FixtureRequest) -> Api:
+    """The kind of caller that the test names."""
+    api: Api = request.getfixturevalue(request.param)
+    return api
+
+
+def assert_problem(response: TestResponse, status: int, *more: str) -> None:
+    """Fail unless the response is a problem of the status, with its members and `more`."""
+    problem = response.json
+    assert (response.status_code, response.content_type) == (status, "application/problem+json")
+    assert set(problem) == {"type", "title", "status", "detail", *more}
+    assert problem["status"] == status
+    assert problem["type"] == "about:blank" or problem["type"].startswith("urn:webhook-admin:")
+    assert problem["title"]
+    assert problem["detail"]
+
+
+# Every error
+
+
+@pytest.mark.parametrize(
+    ("caller", "method", "path", "options", "status"),
+    [
+        ("customer", "POST", WEBHOOK, {"json": {}}, 400),
+        ("platform", "GET", WEBHOOK, {}, 400),
+        ("platform", "GET", "/webhooks?limit=0", {}, 400),
+        ("anyone", "GET", WEBHOOK, {}, 401),
+        ("customer", "GET", "/accounts", {}, 403),
+        ("customer", "GET", WEBHOOK, {"headers": {"X-Account-Id": "other"}}, 403),
+        ("customer", "GET", WEBHOOK, {}, 404),
+        ("platform", "GET", "/accounts/nobody", {}, 404),
+        ("platform", "DELETE", "/accounts/acme/keys/none", {}, 404),
+        ("anyone", "GET", "/nothing", {}, 404),
+        ("customer", "PATCH", WEBHOOK, {}, 405),
+        ("customer", "POST", WEBHOOK, OVERSIZED, 413),
+        ("customer", "POST", WEBHOOK, WRONG_TYPE, 415),
+    ],
+    indirect=["caller"],
+)
+def test_every_error_is_a_problem(
+    caller: Api, customer: Api, method: str, path: str, options: dict[str, Any], status: int
+) -> None:
+    """Every error is RFC 9457's problem, repeats its HTTP status, and only with 400 lists what is wrong."""
+    assert_problem(caller(method, path, **options), status, *(["errors"] if status == 400 else []))
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [("POST", {}, 409), ("PUT", {"If-Match": '"x"'}, 412), ("DELETE", {"If-Match": '"x"'}, 412)],
+)
+def test_every_conflict_is_a_problem(customer: Api, method: str, headers: dict[str, str], status: int) -> None:
+    """So is what does not fit the webhook that is there."""
+    customer("POST", WEBHOOK, json=BODY)
+    assert_problem(customer(method, WEBHOOK, json=BODY, headers=headers), status)
+
+
+def test_401_says_how_to_authenticate(anyone: Api) -> None:
+    """A 401 carries WWW-Authenticate."""
+    assert anyone("GET", WEBHOOK).headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        (WEBHOOK, {"POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+        ("/webhooks", {"GET", "HEAD", "OPTIONS"}),
+        ("/accounts", {"GET", "HEAD", "OPTIONS"}),
+        ("/accounts/acme", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+        ("/accounts/acme/keys", {"POST", "GET", "HEAD", "OPTIONS"}),
+        ("/accounts/acme/keys/none", {"DELETE", "OPTIONS"}),
+    ],
+)
+def test_405_says_what_is_allowed(platform: Api, path: str, methods: set[str]) -> None:
+    """A method that a resource does not have is 405, and Allow lists those that it has."""
+    responses = [platform(method, path) for method in ("PATCH", "TRACE", "PROPFIND")]
+    assert [response.status_code for response in responses] == [405, 405, 405]
+    assert all(set(response.headers["Allow"].split(", ")) == methods for response in responses)
+
+
+def test_unknown_paths(anyone: Api, customer: Api, platform: Api) -> None:
+    """Whoever asks, and whatever for, a path that is none is 404: no redirect, no guess."""
+    for path in (
+        "/",
+        f"{WEBHOOK}/",
+        f"{WEBHOOK}/x",
+        "/webhooks//delivery-status",
+        "/Webhooks/delivery-status",
+        "/webhooks/%00",
+        "/accounts/",
+        "/accounts//keys",
+        "/accounts/acme/keys/a/b",
+        "/accounts/../../etc/passwd",
+        "/\U0001f984",
+        f"/{'a' * 10_000}",
+    ):
+        for caller in (anyone, customer, platform):
+            assert_problem(caller("GET", path), 404)
+            assert_problem(caller("POST", path), 404)
+
+
+# The order of judgement: 401 and 403, 405, 415, 413, 400, 404 and 409
+
+
+@pytest.mark.parametrize(
+    ("caller", "method", "path", "options", "status"),
+    [
+        pytest.param("anyone", "PATCH", WEBHOOK, NOT_JSON, 401, id="401 before 405"),
+        pytest.param("anyone", "POST", WEBHOOK, WRONG_TYPE, 401, id="401 before 415"),
+        pytest.param("anyone", "POST", WEBHOOK, OVERSIZED, 401, id="401 before 413"),
+        pytest.param("anyone", "POST", WEBHOOK, NOT_JSON, 401, id="401 before 400"),
+        pytest.param("anyone", "GET", "/webhooks?limit=0", {}, 401, id="401 before 400 for a parameter"),
+        pytest.param("anyone", "GET", "/accounts/nobody", {}, 401, id="401 before 404"),
+        pytest.param("customer", "PATCH", "/accounts", NOT_JSON, 403, id="403 before 405"),
+        pytest.param("customer", "PUT", "/accounts/acme", WRONG_TYPE, 403, id="403 before 415"),
+        pytest.param("customer", "PUT", "/accounts/acme", OVERSIZED, 403, id="403 before 413"),
+        pytest.param("customer", "PUT", "/accounts/acme", NOT_JSON, 403, id="403 before 400"),
+        pytest.param("customer", "GET", "/accounts/nobody", {}, 403, id="403 before 404"),
+        pytest.param(
+            "customer", "PATCH", WEBHOOK, {"headers": {"X-Account-Id": "other"}}, 403, id="403 for another before 405"
+        ),
+        pytest.param("customer", "PATCH", WEBHOOK, WRONG_TYPE, 405, id="405 before 415"),
+        pytest.param("customer", "PATCH", WEBHOOK, OVERSIZED, 405, id="405 before 413"),
+        pytest.param("customer", "PATCH", WEBHOOK, NOT_JSON, 405, id="405 before 400"),
+        pytest.param("platform", "PATCH", "/accounts/nobody", {}, 405, id="405 before 404"),
+        pytest.param("customer", "POST", WEBHOOK, OVERSIZED | {"content_type": "text/plain"}, 415, id="415 before 413"),
+        pytest.param("customer", "POST", WEBHOOK, WRONG_TYPE | {"data": b"{"}, 415, id="415 before 400"),
+        pytest.param("platform", "POST", "/accounts/nobody/keys", WRONG_TYPE, 415, id="415 before 404"),
+        pytest.param("customer", "POST", WEBHOOK, OVERSIZED, 413, id="413 before 400"),
+        pytest.param("platform", "POST", "/accounts/nobody/keys", OVERSIZED, 413, id="413 before 404"),
+        pytest.param("platform", "POST", "/accounts/nobody/keys", NOT_JSON, 400, id="400 before 404"),
+        pytest.param("platform", "GET", "/accounts/nobody/keys?limit=0", {}, 400, id="400 for a parameter before 404"),
+        pytest.param(
+            "platform",
+            "POST",
+            WEBHOOK,
+            NOT_JSON | {"headers": {"X-Account-Id": "nobody"}},
+            400,
+            id="400 before 404 acted for",
+        ),
+        pytest.param("customer", "PUT", WEBHOOK, NOT_JSON, 400, id="400 before 404 of the webhook"),
+    ],
+    indirect=["caller"],
+)
+def test_order_of_judgement(
+    caller: Api, customer: Api, method: str, path: str, options: dict[str, Any], status: int
+) -> None:
+    """Of two things that are wrong, the one that comes first in the contract's order is told."""
+    assert caller(method, path, **options).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [(WRONG_TYPE, 415), (OVERSIZED, 413), (NOT_JSON, 400), ({"json": {}}, 400)]
+)
+def test_409_comes_last(customer: Api, options: dict[str, Any], status: int) -> None:
+    """That there is a webhook already is only told to a request that is right in itself."""
+    customer("POST", WEBHOOK, json=BODY)
+    assert customer("POST", WEBHOOK, **options).status_code == status
+
+
+# A fault in the service
+
+
+def test_500_tells_only_where_to_look(customer: Api, database: Database) -> None:
+    """A failure that nobody foresaw is 500 with the correlation id, and nothing of what went on inside."""
+    customer("POST", WEBHOOK, json=BODY)
+    with database.connect() as connection:
+        # What no caller can bring about: a time that is none, and a column that is not there.
+        connection.exec_driver_sql(
+            "UPDATE webhooks SET created_at = 'never'" if database.file else "ALTER TABLE webhooks DROP revision"
+        )
+    response = customer("GET", WEBHOOK)
+    assert_problem(response, 500, "correlationId")
+    assert response.json["correlationId"] == response.headers["X-Correlation-Id"]
+    inside = ["never", "revision", "SELECT", "Traceback", "Error:", "sqlite", "psycopg", ".py"]
+    assert not [word for word in inside if word in response.text]
+
+
+# A store that is away
+
+
+@contextmanager
+def away(database: Database) -> Iterator[None]:
+    """The store cannot be reached meanwhile."""
+    if database.file:
+        hidden = database.file.rename(database.file.with_suffix(".away"))
+        try:
+            yield
+        finally:
+            hidden.rename(database.file)
+    else:
+        with admin(database.url.set(database="postgres")) as server:
+            server.execute(f"ALTER DATABASE {database.url.database} ALLOW_CONNECTIONS false")
+            terminate(server, database.url)
+            try:
+                yield
+            finally:
+                server.execute(f"ALTER DATABASE {database.url.database} ALLOW_CONNECTIONS true")
+
+
+def admin(url: URL) -> psycopg.Connection:
+    """A connection past the service."""
+    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+
+
+def terminate(server: psycopg.Connection, url: URL, condition: str = "pid <> pg_backend_pid()") -> int:
+    """End the connections of a database, and wait until they have ended; how many there were."""
+    return server.execute(
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND {condition}",
+        [url.database],
+    ).rowcount
+
+
+def test_503_while_the_store_is_away(customer: Api, database: Database) -> None:
+    """While the store cannot be reached a call is 503 with Retry-After; nothing has changed when it is back."""
+    before = customer("POST", WEBHOOK, json=BODY).headers["ETag"]
+    with away(database):
+        response = customer("PUT", WEBHOOK, json={"callbackUrl": URL_2})
+        assert_problem(response, 503)
+        assert int(response.headers["Retry-After"]) > 0
+        assert customer("GET", WEBHOOK).status_code == 503
+    after = customer("GET", WEBHOOK)
+    assert (after.headers["ETag"], after.json["callbackUrl"]) == (before, URL_1)
+    assert customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}).status_code == 200
+
+
+@pytest.fixture
+def impatient(app: Flask, database: Database) -> Iterator[None]:
+    """The service waits for locks for a tenth of a second only."""
+    parts = app.extensions["webhook_admin"]
+    app.extensions["webhook_admin"] = replace(parts, database=Database(database.url, lock_seconds=0.1))
+    yield
+    app.extensions["webhook_admin"].database.close()
+    app.extensions["webhook_admin"] = parts
+
+
+def test_503_while_the_store_is_locked(impatient: None, customer: Api, database: Database) -> None:
+    """A change that gets no lock in time is 503 and is not made later either; reading goes on meanwhile."""
+    before = customer("POST", WEBHOOK, json=BODY).headers["ETag"]
+    with database.transaction() as connection:
+        connection.execute(update(webhooks).values(signing_secret=b""))
+        assert_problem(customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}), 503)
+        assert customer("GET", WEBHOOK).headers["ETag"] == before
+    assert customer("GET", WEBHOOK).headers["ETag"] == before
+    assert customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}).status_code == 200
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_dead_connections_are_noticed(customer: Api, platform: Api, database: Database) -> None:
+    """After PostgreSQL has closed every connection, the very next request succeeds."""
+    customer("POST", WEBHOOK, json=BODY)
+    with admin(database.url) as server:
+        assert terminate(server, database.url)
+    assert customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}).status_code == 200
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_503_when_the_connection_dies_under_way(customer: Api, database: Database) -> None:
+    """A request whose connection is lost while its statement runs is 503, and has changed nothing."""
+    before = customer("POST", WEBHOOK, json=BODY).headers["ETag"]
+    with ThreadPoolExecutor() as pool, admin(database.url) as server, server.transaction():
+        server.execute("LOCK TABLE webhooks")
+        answer = pool.submit(customer, "PUT", WEBHOOK, json={"callbackUrl": URL_2})
+        with admin(database.url) as other:
+            wait_until(lambda: terminate(other, database.url, "wait_event_type = 'Lock'"))
+        assert_problem(answer.result(10), 503)
+    assert customer("GET", WEBHOOK).headers["ETag"] == before
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_503_from_a_standby(customer: Api, database: Database) -> None:
+    """A PostgreSQL that only reads, as a standby does until it takes over, cannot take the work: 503."""
+    customer("POST", WEBHOOK, json=BODY)
+    with admin(database.url) as server:
+        server.execute(f"ALTER DATABASE {database.url.database} SET default_transaction_read_only = on")
+        terminate(server, database.url)
+    assert_problem(customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}), 503)
+    assert customer("GET", WEBHOOK).json["callbackUrl"] == URL_1
