@@ -31,7 +31,7 @@ from sqlalchemy import URL, Connection, Table, insert, make_url
 
 from tests.benchmarks import load
 from webhook_admin import migrations, models
-from webhook_admin.cli.serving import _GRACE, _THREADS
+from webhook_admin.cli.serving import GRACE, THREADS
 from webhook_admin.db import Database
 from webhook_admin.ids import new_id
 from webhook_admin.keys import digest, mint
@@ -220,9 +220,9 @@ def serve_bare(port: int) -> None:
         "127.0.0.1",
         port,
         interface=Interfaces.WSGI,
-        blocking_threads=_THREADS,
+        blocking_threads=THREADS,
         respawn_failed_workers=True,
-        workers_kill_timeout=_GRACE,
+        workers_kill_timeout=GRACE,
         log_level=LogLevels.warning,
         websockets=False,
     ).serve(target_loader=bare_app, wrap_loader=False)

@@ -1,5 +1,6 @@
 """/webhooks, and what all lists have in common (contract, section 1)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ def register(platform: Api, *account_ids: str) -> None:
 
 
 def fill(database: Database, count: int) -> None:
-    """Store so many accounts, each with a webhook, of which every tenth is disabled."""
+    """Store so many accounts, each with a webhook, of which every 25th is disabled."""
     times = {"created_at": datetime.now(UTC), "updated_at": datetime.now(UTC)}
     ids = [f"account-{number:05}" for number in range(count)]
     registration = {"callback_url": URL_1, "payload_format": "standard", "signing_secret": b"", "revision": 1} | times
@@ -34,7 +35,7 @@ def fill(database: Database, count: int) -> None:
         connection.execute(
             insert(webhooks),
             [
-                {"account_id": id_, "id": f"wh_{id_}", "status": "ACTIVE" if number % 10 else "DISABLED"} | registration
+                {"account_id": id_, "id": f"wh_{id_}", "status": "ACTIVE" if number % 25 else "DISABLED"} | registration
                 for number, id_ in enumerate(ids)
             ],
         )
@@ -165,7 +166,7 @@ def test_limit_that_is_refused(platform: Api, customer: Api, path: str) -> None:
 @pytest.mark.parametrize("path", ALL_LISTS)
 def test_after_that_is_refused(platform: Api, customer: Api, path: str) -> None:
     """An `after` that no page can have given is 400, naming `after`."""
-    for after in ("", "a" * 65, "%00"):
+    for after in ("", "a" * 65, "%00", "a%0A", "%C3%BC", "%FF", "a%20b", "'"):
         response = platform("GET", f"{path}?after={after}")
         assert response.status_code == 400, after
         assert [error["field"] for error in response.json["errors"]] == ["after"]
@@ -191,10 +192,11 @@ def test_unknown_parameter(platform: Api, customer: Api, path: str) -> None:
 def test_every_page_costs_the_same(platform: Api, database: Database) -> None:
     """A page is read from an index in its order: nothing is sorted and no table is searched, however long it is."""
     fill(database, 5_000)
-    for query in ("/accounts?", "/webhooks?", "/webhooks?status=DISABLED"):
-        for after in ("", "&after=account-03000"):
+    for query in ("/accounts?limit=10", "/webhooks?limit=10", "/webhooks?limit=10&status=DISABLED"):
+        for after in ("", "&after=account-01000"):
             with statements() as sent:
-                assert len(platform("GET", query + after).json["items"]) == 100
+                assert len(platform("GET", query + after).json["items"]) == 10
             steps = plan(database, *next(statement for statement in sent if "ORDER BY" in statement[0]))
-            assert "USING INDEX" in steps or "Index Scan using" in steps
+            # Which index serves `status` is for the planner to say, by how rare the status is.
+            assert re.search(r"(?:USING INDEX|Index Scan using) \w+", steps), steps
             assert not [word for word in ("TEMP B-TREE", "Sort", "Seq Scan", "Bitmap") if word in steps], steps

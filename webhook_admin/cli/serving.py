@@ -22,9 +22,9 @@ from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_THREADS = 2
+THREADS = 2
 # How long a request that is under way may take to finish when the server is told to stop.
-_GRACE = 20  # seconds
+GRACE = 20  # seconds
 _ACME = "-H 'X-Account-Id: acme'"
 _JSON = "-H 'Content-Type: application/json'"
 _TRY_IT = """
@@ -79,9 +79,9 @@ def _serve(settings: Settings, database: Database, host: str, port: int, listeni
         host,
         port,
         interface=Interfaces.WSGI,
-        blocking_threads=_THREADS,
+        blocking_threads=THREADS,
         respawn_failed_workers=True,
-        workers_kill_timeout=_GRACE,
+        workers_kill_timeout=GRACE,
         log_level=LogLevels.warning,
         websockets=False,
     )

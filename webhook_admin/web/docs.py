@@ -2,7 +2,8 @@
 
 from importlib.resources import files
 
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, current_app, redirect, send_from_directory
+from flask.typing import ResponseReturnValue
 
 _ASSETS = str(files("flask_swagger_ui") / "dist")
 _PAGE = """<!DOCTYPE html>
@@ -31,6 +32,12 @@ _POLICY = (
 blueprint = Blueprint("docs", __name__)
 
 
+@blueprint.get("/")
+@blueprint.get("/docs/")
+def home() -> ResponseReturnValue:
+    return redirect("/docs")
+
+
 @blueprint.get("/docs")
 def page() -> Response:
     return current_app.response_class(_PAGE, mimetype="text/html")
@@ -41,7 +48,7 @@ def start() -> Response:
     return current_app.response_class(_START, mimetype="text/javascript")
 
 
-@blueprint.get("/docs/<path:name>")
+@blueprint.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'):name>")
 def asset(name: str) -> Response:
     return send_from_directory(_ASSETS, name)
 

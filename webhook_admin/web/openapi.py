@@ -47,6 +47,20 @@ PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *schemas.UNKNOWN_FI
 JSON_BODY = (413, 415, errors.InvalidInput([errors.FieldError("naem", *schemas.UNKNOWN_FIELD)]))
 
 
+_DESCRIPTION = """\
+Each account of a messaging platform registers one HTTPS callback URL, its *webhook*; from then on every delivery-status
+event of the account's messages is POSTed there.
+
+1. Get an API key. An *account key* acts for its account. A *platform key* manages accounts and keys, and acts for the
+   account that it names in `X-Account-Id`.
+2. Configure the webhook with `POST /webhooks/delivery-status`, and keep the `signingSecret` of the answer.
+3. Verify notifications with it, by [Standard Webhooks](https://www.standardwebhooks.com).
+
+Every error is `application/problem+json` (RFC 9457): `type` and the `code` of each of its `errors` are for programs,
+`detail` and `message` for people. Every answer has an `X-Correlation-Id`, the request's own if it sent one.
+"""
+
+
 def operation(operation_id: str, *failures: Failure, **document: Any) -> Callable[[View], View]:
     """Document a view: its name in generated clients, every way in which it fails with a true example, and the rest.
 
@@ -76,7 +90,7 @@ def init_app(app: Flask) -> Api:
         "OPENAPI_URL_PREFIX": "/",
         "API_SPEC_OPTIONS": {
             "info": {
-                "description": "Delivery-status webhooks: one callback URL for each account of a messaging platform.",
+                "description": _DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "webhooks": {"deliveryStatus": {"post": notification.OPERATION}},
@@ -84,8 +98,11 @@ def init_app(app: Flask) -> Api:
         },
     }
     api = _Api(app)
-    api.spec.components.security_scheme("apiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    either = "An API key. It may be sent in either way; both at once must be the same."
+    api_key = {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": either}
+    api.spec.components.security_scheme("apiKey", api_key)
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": either})
+    api.spec.tag({"name": "notifications", "description": "What a receiver gets."})
     api.spec.components.schema("Problem", schema=schemas.Problem)
     return api
 
@@ -97,13 +114,22 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest has no types
     def _register_error_handlers(self) -> None:
         """Leave errors to `problems`."""
 
+    def _register_responses(self) -> None:
+        """Keep the default responses out of the document."""
+
+    def _register_pagination_header(self) -> None:
+        """Keep flask-smorest's way of paging out of the document."""
+
 
 def _add_failure(responses: dict[int, Any], failure: Failure) -> None:
     body = problems.EXAMPLES[failure] if isinstance(failure, int) else problems.problem(failure)
     response = responses.setdefault(body["status"], {"description": body["title"]})
+    if body["title"] not in response["description"]:
+        response["description"] += f"; or: {body['title']}"
     content = response.setdefault("content", {}).setdefault(
         "application/problem+json", {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
     )
-    content["examples"][body["type"].rpartition(":")[2]] = {"value": body}
+    name = body["type"].removeprefix(problems.TYPE)
+    content["examples"][str(body["status"]) if name == "about:blank" else name] = {"value": body}
     for name, value in problems.HEADERS.get(body["status"], {}).items():
         response.setdefault("headers", {})[name] = _header(f"As `{value}`.") | {"required": True}

@@ -62,10 +62,13 @@ def decode(body: bytes) -> Any:
 
 
 def _body(request: Request) -> bytes:
+    length = request.content_length
+    if length is not None and length > MAX_BODY:
+        raise RequestEntityTooLarge
     body = request.get_data()
     if len(body) > MAX_BODY:
         raise RequestEntityTooLarge
-    if request.content_length not in (None, len(body)):
+    if length not in (None, len(body)):
         raise _bad_body("incomplete", "The body is shorter than its Content-Length.")
     return body
 

@@ -27,6 +27,9 @@ NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
 FAILED = "The service has failed. Its log says why under this correlation id."
 
 
+TYPE = "urn:webhook-admin:"
+
+
 def status_of(error: type[errors.Error]) -> int:
     """The HTTP status that says an error of this kind."""
     return next(STATUS[kind] for kind in error.__mro__ if kind in STATUS)
@@ -35,7 +38,7 @@ def status_of(error: type[errors.Error]) -> int:
 def problem(error: errors.Error) -> dict[str, Any]:
     """The body that says `error`."""
     body: dict[str, Any] = {
-        "type": f"urn:webhook-admin:{error.code}",
+        "type": TYPE + error.code,
         "title": error.title,
         "status": status_of(type(error)),
         "detail": str(error),

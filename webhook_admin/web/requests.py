@@ -1,6 +1,7 @@
 """Each request's limits, its correlation id and its line in the log."""
 
 import re
+import string
 import time
 from http import HTTPStatus
 from urllib.parse import quote
@@ -11,6 +12,8 @@ from uuid_utils import uuid7
 
 from webhook_admin.web.parsing import MAX_BODY
 
+# Of a path, percent-encoded are line breaks of any kind, and what would end the path's quotes.
+_PRINTED = string.punctuation.translate({ord(sign): None for sign in '"\\%'})
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger()
 
@@ -31,7 +34,7 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    if request.if_none_match:
+    if "If-None-Match" in request.headers:
         response.make_conditional(request)
     if response.status_code == HTTPStatus.NO_CONTENT:
         del response.headers["Content-Type"]
@@ -42,7 +45,7 @@ def _end(response: Response) -> Response:
     log.info(
         "request",
         method=request.method,
-        path=quote(request.path),
+        path=quote(request.path, safe=_PRINTED),
         status=response.status_code,
         duration_ms=round((time.perf_counter() - g.started) * 1000, 1),
         account=caller and (caller.account_id or caller.named_account_id),

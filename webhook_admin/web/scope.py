@@ -38,18 +38,21 @@ def parts() -> Parts:
 
 def connection() -> Connection:
     """The request's connection, on which every statement commits by itself: before the response, that is."""
-    if "connection" not in g:
-        g.connection = parts().database.connect()
-    return cast("Connection", g.connection)
+    connection = g.get("connection")
+    if connection is None:
+        connection = g.connection = parts().database.connect()
+    return cast("Connection", connection)
 
 
 def now() -> datetime:
     """The moment of the request, the same whenever it is asked for."""
-    if "now" not in g:
-        g.now = datetime.now(UTC)
-    return cast("datetime", g.now)
+    now = g.get("now")
+    if now is None:
+        now = g.now = datetime.now(UTC)
+    return cast("datetime", now)
 
 
 def _close(_error: BaseException | None) -> None:
-    if "connection" in g:
-        g.connection.close()
+    connection = g.get("connection")
+    if connection is not None:
+        connection.close()
