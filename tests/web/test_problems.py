@@ -107,7 +107,6 @@ def test_405_says_what_is_allowed(platform: Api, path: str, methods: set[str]) -
 def test_unknown_paths(anyone: Api, customer: Api, platform: Api) -> None:
     """Whoever asks, and whatever for, a path that is none is 404: no redirect, no guess."""
     for path in (
-        "/",
         f"{WEBHOOK}/",
         f"{WEBHOOK}/x",
         "/webhooks//delivery-status",

@@ -15,6 +15,7 @@ import click
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
+from granian.server.common import AbstractServer
 
 from webhook_admin import create_app, encryption, keys, migrations
 from webhook_admin.config import Settings
@@ -22,9 +23,11 @@ from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-THREADS = 2
+# One thread would answer a third more requests, but one that waits for a lock would hold up all others, /health/live
+# included; more than two only take the interpreter from each other.
+_THREADS = 2
 # How long a request that is under way may take to finish when the server is told to stop.
-GRACE = 20  # seconds
+_GRACE = 20  # seconds
 _ACME = "-H 'X-Account-Id: acme'"
 _JSON = "-H 'Content-Type: application/json'"
 _TRY_IT = """
@@ -74,17 +77,7 @@ def up(host: str | None, port: int | None) -> None:
 def _serve(settings: Settings, database: Database, host: str, port: int, listening: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; call `listening` with the URL as soon as requests are taken."""
     encryption.require_fitting(encryption.load_cipher(settings), database)
-    server = Server(
-        "webhook_admin",
-        host,
-        port,
-        interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=GRACE,
-        log_level=LogLevels.warning,
-        websockets=False,
-    )
+    server = api_server(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _require_free(host, port)
 
@@ -95,6 +88,21 @@ def _serve(settings: Settings, database: Database, host: str, port: int, listeni
         database.close()
 
     server.serve(target_loader=worker, wrap_loader=False)
+
+
+def api_server(host: str, port: int) -> AbstractServer[Any]:
+    """The HTTP server, which has yet to be told what to serve."""
+    return Server(
+        "webhook_admin",
+        host,
+        port,
+        interface=Interfaces.WSGI,
+        blocking_threads=_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GRACE,
+        log_level=LogLevels.warning,
+        websockets=False,
+    )
 
 
 def _require_free(host: str, port: int) -> None:

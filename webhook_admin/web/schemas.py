@@ -21,7 +21,10 @@ _CALLBACK_URL = {
     "maxLength": 2048,
     "examples": ["https://hooks.example.com/delivery-status?tenant=42"],
 }
-_PAYLOAD_FORMAT = {"description": "How notifications are written.", "default": formats.DEFAULT}
+_PAYLOAD_FORMAT = {
+    "description": f"How notifications are written. Left out: `{formats.DEFAULT}` in POST, unchanged in PUT.",
+    "examples": [formats.DEFAULT],
+}
 _DESCRIPTION = {"description": "A note of your own.", "examples": ["Production"]}
 _ACCOUNT_NAME = {"description": "What people call the account.", "examples": ["Acme Ltd"]}
 _KEY_NAME = {"description": "What people call the key.", "examples": ["deploy script"]}

@@ -24,6 +24,11 @@ class Parts:
     cipher: MultiFernet
     last_used: LastUsed
 
+    def close(self) -> None:
+        """End what goes on in the background, and close the store."""
+        self.last_used.close()
+        self.database.close()
+
 
 def init_app(app: Flask, parts: Parts) -> None:
     """Give the app's requests the parts, and take back each request's connection at its end."""
