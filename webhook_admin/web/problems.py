@@ -5,7 +5,9 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, json
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
 
 from webhook_admin import errors
 
@@ -50,7 +52,7 @@ def problem(error: errors.Error) -> dict[str, Any]:
 
 def http_problem(status: int, detail: str) -> dict[str, Any]:
     """The body for what HTTP itself has a word for."""
-    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
 
 
 EXAMPLES = {
@@ -60,8 +62,15 @@ EXAMPLES = {
 }
 
 
+class _Json(DefaultJSONProvider):
+    # As the schemas have them: what is asked for most comes first.
+    sort_keys = False
+
+
 class Application(Flask):
-    """Flask, with a failure logged under its correlation id."""
+    """Flask, with a failure logged under its correlation id, and with JSON in the order of the schemas."""
+
+    json_provider_class = _Json
 
     def log_exception(self, exc_info: Any) -> None:
         """Log the traceback of what becomes a 500."""
@@ -97,7 +106,7 @@ def _http(error: HTTPException) -> Response:
 def _response(body: dict[str, Any]) -> Response:
     status = body["status"]
     return current_app.response_class(
-        json.dumps(body, sort_keys=False),
+        json.dumps(body),
         status,
         HEADERS.get(status),
         content_type="application/problem+json",
