@@ -94,23 +94,21 @@ def test_expired_key_makes_room(platform: Api, database: Database, account: None
 # expiresAt
 
 
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ("2999-01-31T09:30:00Z", "2999-01-31T09:30:00.000000Z"),
-        ("2999-01-31t09:30:00z", "2999-01-31T09:30:00.000000Z"),
-        ("2999-01-31T09:30:00.1234567Z", "2999-01-31T09:30:00.123456Z"),
-        ("2999-01-31T09:30:00.5+02:00", "2999-01-31T07:30:00.500000Z"),
-        ("2999-01-31T23:30:00-01:30", "2999-02-01T01:00:00.000000Z"),
-        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
-        (None, None),
-    ],
-)
-def test_expiry_is_any_moment_to_come(platform: Api, account: None, given: str | None, shown: str | None) -> None:
+def test_expiry_is_any_moment_to_come(platform: Api, account: None) -> None:
     """`expiresAt` is RFC 3339 with any offset, and is shown in UTC with `Z`; null is never."""
-    made = platform("POST", KEYS, json={"expiresAt": given})
-    assert (made.status_code, made.json["expiresAt"]) == (201, shown)
-    assert [key["expiresAt"] for key in items(platform)] == [shown]
+    for given, shown in {
+        "2999-01-31T09:30:00Z": "2999-01-31T09:30:00.000000Z",
+        "2999-01-31t09:30:00z": "2999-01-31T09:30:00.000000Z",
+        "2999-01-31T09:30:00.1234567Z": "2999-01-31T09:30:00.123456Z",
+        "2999-01-31T09:30:00.5+02:00": "2999-01-31T07:30:00.500000Z",
+        "2999-01-31T23:30:00-01:30": "2999-02-01T01:00:00.000000Z",
+        "9999-12-31T23:59:59.999999Z": "9999-12-31T23:59:59.999999Z",
+        None: None,
+    }.items():
+        made = platform("POST", KEYS, json={"expiresAt": given})
+        assert (made.status_code, made.json["expiresAt"]) == (201, shown)
+        assert [key["expiresAt"] for key in items(platform)] == [shown]
+        platform("DELETE", f"{KEYS}/{made.json['id']}")
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -212,10 +210,10 @@ def test_revoked_key_stops_working(platform: Api, account: None) -> None:
     assert platform("DELETE", f"{KEYS}/{made['id']}").status_code == 404
 
 
-@pytest.mark.parametrize("key_id", ["key_00000000000000000000000000000000", "x", "%00", "%FF", "k" * 5000])
-def test_revoking_what_is_not_there(platform: Api, account: None, key_id: str) -> None:
+def test_revoking_what_is_not_there(platform: Api, account: None) -> None:
     """The id of no key is 404."""
-    assert platform("DELETE", f"{KEYS}/{key_id}").status_code == 404
+    for key_id in (f"key_{'0' * 32}", "x", "%00", "%FF", "k" * 5000):
+        assert platform("DELETE", f"{KEYS}/{key_id}").status_code == 404, key_id
 
 
 def test_revoking_through_another_account(

@@ -41,24 +41,23 @@ def test_put_of_a_name_left_out_or_null(platform: Api, body: dict[str, None], na
     assert (response.status_code, response.json["name"]) == (200, name)
 
 
-@pytest.mark.parametrize("account_id", ["a", "Z-9_.x", "..", "a" * 64])
-def test_ids_that_may_be(platform: Api, account_id: str) -> None:
+def test_ids_that_may_be(platform: Api) -> None:
     """An account id is 1 to 64 of `A-Za-z0-9._-`, and names the account in every path."""
-    assert platform("PUT", f"/accounts/{account_id}").json["id"] == account_id
-    assert platform("GET", f"/accounts/{account_id}").json["id"] == account_id
-    assert platform("GET", f"/accounts/{account_id}/keys").json["items"] == []
-    assert platform("DELETE", f"/accounts/{account_id}").status_code == 204
+    for account_id in ("a", "Z-9_.x", "..", "a" * 64):
+        assert platform("PUT", f"/accounts/{account_id}").json["id"] == account_id
+        assert platform("GET", f"/accounts/{account_id}").json["id"] == account_id
+        assert platform("GET", f"/accounts/{account_id}/keys").json["items"] == []
+        assert platform("DELETE", f"/accounts/{account_id}").status_code == 204
 
 
-@pytest.mark.parametrize("account_id", ["a" * 65, "a%20b", "a%0A", "%00", "%C3%BC", "%FF", "a:b", "a%3Fb", "%D9%A1"])
-def test_ids_that_may_not_be(platform: Api, account_id: str) -> None:
+def test_ids_that_may_not_be(platform: Api) -> None:
     """Any other id is 400 for PUT, naming `id`, and 404 for what needs the account to be there."""
-    refused = platform("PUT", f"/accounts/{account_id}")
-    assert refused.status_code == 400
-    assert [(error["field"], error["code"]) for error in refused.json["errors"]] == [("id", "invalid_account_id")]
-    calls = [("GET", ""), ("DELETE", ""), ("GET", "/keys"), ("POST", "/keys"), ("DELETE", "/keys/key_0")]
-    answers = [platform(method, f"/accounts/{account_id}{path}") for method, path in calls]
-    assert {answer.status_code for answer in answers} == {404}
+    for account_id in ("a" * 65, "a%20b", "a%0A", "%00", "%C3%BC", "%FF", "a:b", "a%3Fb", "%D9%A1"):
+        refused = platform("PUT", f"/accounts/{account_id}")
+        assert refused.status_code == 400, account_id
+        assert [(error["field"], error["code"]) for error in refused.json["errors"]] == [("id", "invalid_account_id")]
+        for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/keys"), ("POST", "/keys"), ("DELETE", "/keys/x")):
+            assert platform(method, f"/accounts/{account_id}{path}").status_code == 404, account_id
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -170,12 +170,12 @@ def test_get_without_a_webhook_names_post(customer: Api) -> None:
     assert f"POST {WEBHOOK}" in response.json["detail"]
 
 
-@pytest.mark.parametrize("if_none_match", ["{etag}", "W/{etag}", '"other", {etag}', "*"])
-def test_get_of_what_the_caller_has_is_304(customer: Api, webhook: dict[str, Any], if_none_match: str) -> None:
+def test_get_of_what_the_caller_has_is_304(customer: Api, webhook: dict[str, Any]) -> None:
     """GET with an If-None-Match that names the ETag is 304 without a body."""
     tag = etag(customer)
-    response = customer("GET", WEBHOOK, headers={"If-None-Match": if_none_match.format(etag=tag)})
-    assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", tag)
+    for if_none_match in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        response = customer("GET", WEBHOOK, headers={"If-None-Match": if_none_match})
+        assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", tag), if_none_match
 
 
 def test_get_of_what_has_changed_is_200(customer: Api, webhook: dict[str, Any]) -> None:
@@ -303,21 +303,21 @@ def test_if_match_that_holds(customer: Api, webhook: dict[str, Any], method: str
 
 
 @pytest.mark.parametrize("method", CHANGES)
-@pytest.mark.parametrize("if_match", ['"other"', "W/{etag}", '"other", W/{etag}', ""])
-def test_if_match_that_does_not_hold(customer: Api, webhook: dict[str, Any], method: str, if_match: str) -> None:
+def test_if_match_that_does_not_hold(customer: Api, webhook: dict[str, Any], method: str) -> None:
     """With an If-Match that does not name the ETag, strongly, a change is 412 and nothing happens."""
     before = customer("GET", WEBHOOK)
-    headers = {"If-Match": if_match.format(etag=before.headers["ETag"])}
-    assert customer(method, WEBHOOK, headers=headers, **CHANGES[method]).status_code == 412
+    tag = before.headers["ETag"]
+    for if_match in ('"other"', f"W/{tag}", f'"other", W/{tag}', ""):
+        assert customer(method, WEBHOOK, headers={"If-Match": if_match}, **CHANGES[method]).status_code == 412, if_match
     after = customer("GET", WEBHOOK)
-    assert (after.json, after.headers["ETag"]) == (before.json, before.headers["ETag"])
+    assert (after.json, after.headers["ETag"]) == (before.json, tag)
 
 
 @pytest.mark.parametrize("method", CHANGES)
-@pytest.mark.parametrize("if_match", ['"other"', "*"])
-def test_if_match_without_a_webhook(customer: Api, method: str, if_match: str) -> None:
+def test_if_match_without_a_webhook(customer: Api, method: str) -> None:
     """Without a webhook a change is 404, whatever If-Match says."""
-    assert customer(method, WEBHOOK, headers={"If-Match": if_match}, **CHANGES[method]).status_code == 404
+    for if_match in ('"other"', "*"):
+        assert customer(method, WEBHOOK, headers={"If-Match": if_match}, **CHANGES[method]).status_code == 404
 
 
 # Platform keys

@@ -121,30 +121,28 @@ def test_every_depth_is_survived(customer: Api) -> None:
     assert customer("GET", WEBHOOK).status_code == 404
 
 
-@pytest.mark.parametrize("number", ["9" * 5_000, f"-{'9' * 5_000}", "1e999", f"1.{'0' * 5_000}1", "1E-5000"])
-def test_numbers_of_any_size(customer: Api, number: str) -> None:
+def test_numbers_of_any_size(customer: Api) -> None:
     """A number too large for anything is 400 where a text is expected, in words that are the API's own."""
-    response = send(customer, b'{"callbackUrl": %b}' % number.encode())
-    assert len(faults(response)) == 1
-    assert "sys." not in response.text
+    for number in ("9" * 5_000, f"-{'9' * 5_000}", "1e999", f"1.{'0' * 5_000}1", "1E-5000"):
+        response = send(customer, b'{"callbackUrl": %b}' % number.encode())
+        assert len(faults(response)) == 1
+        assert "sys." not in response.text
 
 
-@pytest.mark.parametrize(
-    ("description", "kept"),
-    [
-        ('"\\ud83e\\udd84"', "\U0001f984"),
-        ('"\U0001f984 \u202e \ufeff"', "\U0001f984 \u202e \ufeff"),
-        ('"\\u0001\\n\\u007f"', "\x01\n\x7f"),
-        ('"\\\\u0000"', "\\u0000"),
-        (json.dumps("x" * 1024), "x" * 1024),
-        (json.dumps("\U0001f984" * 1024), "\U0001f984" * 1024),
-    ],
-)
-def test_text_that_is_kept(customer: Api, description: str, kept: str) -> None:
+def test_text_that_is_kept(customer: Api) -> None:
     """All other text is kept as it is, escaped or not."""
-    body = f'{{"callbackUrl": "{URL_1}", "description": {description}}}'
-    assert send(customer, body.encode()).json["description"] == kept
-    assert customer("GET", WEBHOOK).json["description"] == kept
+    customer("POST", WEBHOOK, json={"callbackUrl": URL_1})
+    for description, kept in {
+        '"\\ud83e\\udd84"': "\U0001f984",
+        '"\U0001f984 \u202e \ufeff"': "\U0001f984 \u202e \ufeff",
+        '"\\u0001\\n\\u007f"': "\x01\n\x7f",
+        '"\\\\u0000"': "\\u0000",
+        json.dumps("x" * 1024): "x" * 1024,
+        json.dumps("\U0001f984" * 1024): "\U0001f984" * 1024,
+    }.items():
+        body = f'{{"callbackUrl": "{URL_1}", "description": {description}}}'
+        assert send(customer, body.encode(), "PUT").json["description"] == kept
+        assert customer("GET", WEBHOOK).json["description"] == kept
 
 
 # Fields
@@ -168,26 +166,26 @@ def test_wrong_types(platform: Api, customer: Api, method: str, path: str, body:
         assert faults(caller(method, path, json=body | {field: value})) == [(field, "invalid")]
 
 
-@pytest.mark.parametrize(
-    ("body", "fault"),
-    [
-        ({}, ("callbackUrl", "required")),
-        ({"callbackUrl": None}, ("callbackUrl", "null")),
-        ({"callbackUrl": URL_1, "payloadFormat": None}, ("payloadFormat", "null")),
-        ({"callbackUrl": URL_1, "payloadFormat": ""}, ("payloadFormat", "unknown_value")),
-        ({"callbackUrl": URL_1, "payloadFormat": "Standard"}, ("payloadFormat", "unknown_value")),
-        ({"callbackUrl": URL_1, "description": ""}, ("description", "empty")),
-        ({"callbackUrl": URL_1, "description": "x" * 1025}, ("description", "too_long")),
-        ({"callbackUrl": URL_1, "signingSecret": "whsec_x"}, ("signingSecret", "unknown_field")),
-        ({"callbackUrl": URL_1, "status": "ACTIVE"}, ("status", "unknown_field")),
-        ({"callbackUrl": URL_1, "callback_url": URL_1}, ("callback_url", "unknown_field")),
-        ({"callbackUrl": URL_1, "": 1}, ("body", "unknown_field")),
-        ({"callbackUrl": URL_1, "x" * 10_000: 1}, ("x" * 100, "unknown_field")),
-    ],
-)
-def test_fields_that_are_refused(customer: Api, body: dict[str, Any], fault: tuple[str, str]) -> None:
+REFUSED_FIELDS: list[tuple[dict[str, Any], tuple[str, str]]] = [
+    ({}, ("callbackUrl", "required")),
+    ({"callbackUrl": None}, ("callbackUrl", "null")),
+    ({"callbackUrl": URL_1, "payloadFormat": None}, ("payloadFormat", "null")),
+    ({"callbackUrl": URL_1, "payloadFormat": ""}, ("payloadFormat", "unknown_value")),
+    ({"callbackUrl": URL_1, "payloadFormat": "Standard"}, ("payloadFormat", "unknown_value")),
+    ({"callbackUrl": URL_1, "description": ""}, ("description", "empty")),
+    ({"callbackUrl": URL_1, "description": "x" * 1025}, ("description", "too_long")),
+    ({"callbackUrl": URL_1, "signingSecret": "whsec_x"}, ("signingSecret", "unknown_field")),
+    ({"callbackUrl": URL_1, "status": "ACTIVE"}, ("status", "unknown_field")),
+    ({"callbackUrl": URL_1, "callback_url": URL_1}, ("callback_url", "unknown_field")),
+    ({"callbackUrl": URL_1, "": 1}, ("body", "unknown_field")),
+    ({"callbackUrl": URL_1, "x" * 10_000: 1}, ("x" * 100, "unknown_field")),
+]
+
+
+def test_fields_that_are_refused(customer: Api) -> None:
     """A field that is missing, empty, too long, of no known value or none of ours is 400, and nothing is stored."""
-    assert faults(customer("POST", WEBHOOK, json=body)) == [fault]
+    for body, fault in REFUSED_FIELDS:
+        assert faults(customer("POST", WEBHOOK, json=body)) == [fault]
     assert customer("GET", WEBHOOK).status_code == 404
 
 
@@ -214,10 +212,7 @@ def test_unknown_payload_format_lists_the_known(customer: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/accounts/new"), ("POST", "/accounts/acme/keys")])
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"name": "\\u0000"}', b'{"name": "x", "name": "x"}', b'{"id": "x"}'])
-def test_bad_bodies_of_the_platform(
-    platform: Api, customer: Api, database: Database, method: str, path: str, body: bytes
-) -> None:
+def test_bad_bodies_of_the_platform(platform: Api, customer: Api, database: Database, method: str, path: str) -> None:
     """The platform's own calls are held to the same rules, and store nothing either."""
 
     def stored() -> list[int]:
@@ -226,7 +221,8 @@ def test_bad_bodies_of_the_platform(
             return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
 
     before = stored()
-    assert faults(send(platform, body, method, path))
+    for body in (b"{", b"[]", b'{"name": "\\u0000"}', b'{"name": "x", "name": "x"}', b'{"id": "x"}'):
+        assert faults(send(platform, body, method, path)), body
     assert stored() == before
 
 

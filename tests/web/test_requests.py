@@ -217,20 +217,20 @@ def test_headers_of_every_answer(anyone: Api, customer: Api, platform: Api) -> N
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("proposed", ["a", "A-b_9.z", "x" * 64])
-def test_correlation_id_that_is_proposed(anyone: Api, proposed: str) -> None:
+def test_correlation_id_that_is_proposed(anyone: Api) -> None:
     """A correlation id that the caller sends in X-Correlation-Id is used, whatever becomes of the request."""
-    for path in ("/health/live", WEBHOOK, "/nothing"):
-        response = anyone("GET", path, headers={"X-Correlation-Id": proposed})
-        assert response.headers["X-Correlation-Id"] == proposed
+    for proposed in ("a", "A-b_9.z", "x" * 64):
+        for path in ("/health/live", WEBHOOK, "/nothing"):
+            response = anyone("GET", path, headers={"X-Correlation-Id": proposed})
+            assert response.headers["X-Correlation-Id"] == proposed
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("proposed", ["", "x" * 65, "a b", "a\tb", 'a"b', "a=b", "a/b", "\xfc", "a,b"])
-def test_correlation_id_that_is_replaced(anyone: Api, proposed: str) -> None:
+def test_correlation_id_that_is_replaced(anyone: Api) -> None:
     """A correlation id of more than 64 of `A-Za-z0-9._-`, or of others, is replaced by one of ours."""
-    response = anyone("GET", "/health/live", headers={"X-Correlation-Id": proposed})
-    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Correlation-Id"])
+    for proposed in ("", "x" * 65, "a b", "a\tb", 'a"b', "a=b", "a/b", "\xfc", "a,b"):
+        response = anyone("GET", "/health/live", headers={"X-Correlation-Id": proposed})
+        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Correlation-Id"]), proposed
 
 
 # The log

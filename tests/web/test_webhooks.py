@@ -101,13 +101,13 @@ def test_list_of_one_status(platform: Api, database: Database, status: str, list
     assert second["next"] is None
 
 
-@pytest.mark.parametrize("status", ["GONE", "active", ""])
-def test_unknown_status(platform: Api, status: str) -> None:
+def test_unknown_status(platform: Api) -> None:
     """A status that is none is 400, and the message lists those that there are."""
-    response = platform("GET", f"/webhooks?status={status}")
-    assert response.status_code == 400
-    assert [error["field"] for error in response.json["errors"]] == ["status"]
-    assert "ACTIVE, DISABLED" in response.json["errors"][0]["message"]
+    for status in ("GONE", "active", ""):
+        response = platform("GET", f"/webhooks?status={status}")
+        assert response.status_code == 400, status
+        assert [error["field"] for error in response.json["errors"]] == ["status"]
+        assert "ACTIVE, DISABLED" in response.json["errors"][0]["message"]
 
 
 # All lists
@@ -120,12 +120,12 @@ def test_empty_list(platform: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("limit", [1, 2, 5, 6])
-def test_pages_are_complete(platform: Api, path: str, limit: int) -> None:
+def test_pages_are_complete(platform: Api, path: str) -> None:
     """Page by page every item comes once and in order; each page but the last is full, and no empty one follows."""
     register(platform, "e", "d", "c", "b", "a")
-    pages = list(walk(platform, path, limit))
-    assert pages == [list("abcde")[start : start + limit] for start in range(0, 5, limit)]
+    for limit in (1, 2, 5, 6):
+        pages = list(walk(platform, path, limit))
+        assert pages == [list("abcde")[start : start + limit] for start in range(0, 5, limit)]
 
 
 @pytest.mark.parametrize("path", LISTS)
