@@ -49,7 +49,7 @@ def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], format_: str, va
 def test_the_libraries_log_the_same_way(capsys: pytest.CaptureFixture[str], format_: str) -> None:
     """A warning of a library has the service's format, and its secrets are hidden as well."""
     logs.configure("info", format_)
-    logging.getLogger("some.library").warning("cannot reach %s", QUERY)
+    logging.getLogger("another.package").warning("cannot reach %s", QUERY)
     line = capsys.readouterr().err
     assert "cannot reach https://hooks.example.com/cb?[hidden]" in line
     assert "timestamp" in line
