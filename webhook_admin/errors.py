@@ -92,6 +92,12 @@ class WebhookNotFound(NotFound):
     detail = "This account has no delivery-status webhook. Create one with POST /webhooks/delivery-status."
 
 
+class DeliveryNotFound(NotFound):
+    code = "delivery-not-found"
+    title = "No such delivery"
+    detail = "There is no delivery with this id. `webhook-admin deliveries list` shows those that there are."
+
+
 class Conflict(Error):
     """The request does not fit what is there already."""
 
@@ -121,6 +127,19 @@ class WebhookExists(Conflict):
         "This account has a delivery-status webhook already. Change it with PUT /webhooks/delivery-status, "
         "or remove it with DELETE /webhooks/delivery-status first."
     )
+
+
+class EventConflict(Conflict):
+    """An event's id is on record for its account with other content."""
+
+    code = "event-conflict"
+    title = "The event is on record with other content"
+
+    def __init__(self, event_id: str, account_id: str) -> None:
+        super().__init__(
+            f"The event {event_id} of account {account_id} is on record already, and says something else. "
+            "Nothing has been stored. An event's id stands for one content; give a new event a new id."
+        )
 
 
 class PreconditionFailed(Error):
