@@ -2,30 +2,46 @@
 
 from typing import Any
 
-SUCCESS = "200"
-SCHEMA: dict[str, Any] = {
-    "title": "phonovation-v2",
-    "type": "object",
-    "required": ["Status", "FinishedAt", "Message"],
-    "properties": {
+from webhook_admin.events import Event, Reason, Status
+from webhook_admin.formats import rows
+from webhook_admin.formats.schemas import TEXT, TIME, Schema, closed, present
+from webhook_admin.formats.success import ONLY_200
+
+SUCCESS = ONLY_200
+ROWS: rows.Rows[tuple[str, str]] = {
+    (Status.QUEUED, None): ("MESSAGE_SUCCESS", "Your message has been queued."),
+    (Status.REJECTED, Reason.NO_CREDIT): (
+        "MESSAGE_ERROR",
+        "Error trying to add a new message. No credits available",
+    ),
+    (Status.REJECTED, Reason.INVALID_RECIPIENT): ("MESSAGE_ERROR", "null/empty MSISDN"),
+    (Status.REJECTED, Reason.INTERNAL_ERROR): (
+        "MESSAGE_ERROR",
+        "Error trying to add a new message to SMSBroadcastMessage",
+    ),
+    (Status.REJECTED, Reason.INVALID_SENDER): ("CAMPAIGN_ERROR", "Sender is not valid"),
+}
+
+SCHEMA: Schema = closed(
+    "phonovation-v2",
+    {
         "Status": {"type": "string", "enum": ["MESSAGE_SUCCESS", "MESSAGE_ERROR", "CAMPAIGN_ERROR"]},
-        "FinishedAt": {"type": "string", "format": "date-time"},
-        "Message": {
-            "type": "string",
-            "enum": [
-                "Your message has been queued.",
-                "Sender is not valid",
-                "Error trying to add a new message. No credits available",
-                "null/empty MSISDN",
-                "Error trying to add a new message to SMSBroadcastMessage",
-            ],
-        },
-        "NotifyId": {"type": "string", "description": "Not with CAMPAIGN_ERROR."},
+        "FinishedAt": TIME,
+        "Message": {"type": "string", "enum": [message for _, message in ROWS.values()]},
     },
+    {"NotifyId": TEXT | {"description": "The id that you gave the message, or empty. Not with CAMPAIGN_ERROR."}},
+) | {
+    "if": {"properties": {"Status": {"const": "CAMPAIGN_ERROR"}}},
+    "then": present({"NotifyId": False}),
+    "else": present({"NotifyId": True}),
 }
-EXAMPLE: dict[str, Any] = {
-    "Status": "MESSAGE_SUCCESS",
-    "FinishedAt": "2026-04-09T14:39:40.69257Z",
-    "Message": "Your message has been queued.",
-    "NotifyId": "order-001",
-}
+
+
+def body(event: Event) -> dict[str, Any] | None:
+    row = rows.find(ROWS, event)
+    if row is None:
+        return None
+    status, message = row
+    result = {"Status": status, "FinishedAt": event.timestamp, "Message": message}
+    # An error of the whole campaign is nobody's message in particular.
+    return result if status == "CAMPAIGN_ERROR" else result | {"NotifyId": event.customer_message_id or ""}

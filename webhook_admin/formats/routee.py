@@ -2,58 +2,97 @@
 
 from typing import Any
 
-SUCCESS = "200"
+from webhook_admin.events import Event, Reason, Status
+from webhook_admin.formats import rows
+from webhook_admin.formats.schemas import TEXT, TIME, Schema, closed
+from webhook_admin.formats.success import ONLY_200
+
+SUCCESS = ONLY_200
+NAMES: rows.Rows[str] = {
+    (Status.QUEUED, None): "Queued",
+    (Status.SENDING, None): "Sent",
+    (Status.SENT, None): "Sent",
+    (Status.DELIVERED, None): "Delivered",
+    (Status.UNDELIVERED, None): "Undelivered",
+    (Status.EXPIRED, None): "Undelivered",
+    (Status.FAILED, None): "Failed",
+    (Status.REJECTED, None): "Failed",
+    (Status.REJECTED, Reason.NO_CREDIT): "Unsent",
+}
+DETAILED_STATUSES: rows.Rows[str] = {
+    (Status.EXPIRED, None): "Expired",
+    **rows.with_any_status(
+        {
+            Reason.UNKNOWN_NUMBER: "Unknown Number",
+            Reason.UNREACHABLE: "Undelivered on Handset",
+            Reason.CARRIER_VIOLATION: "Carrier Violation",
+            Reason.ROAMING: "Roaming",
+            Reason.CALL_BARRED: "Call Barred",
+            Reason.UNCONFIRMED: "Unknown Status",
+        }
+    ),
+}
+
+_NAMES = list(dict.fromkeys(NAMES.values()))
 _TEXT = {"type": ["string", "null"]}
 _NUMBER = {"type": ["number", "null"]}
-_PROPERTIES: dict[str, Any] = {
-    "messageId": {"type": "string"},
-    "smsId": _TEXT,
-    "campaignTrackingId": _TEXT,
-    "part": _NUMBER,
-    "parts": _NUMBER,
-    "label": _TEXT,
-    "to": _TEXT,
-    "from": _TEXT,
-    "country": _TEXT,
-    "operator": _TEXT,
-    "groups": {"type": ["array", "null"], "items": {"type": "string"}},
-    "campaignName": _TEXT,
-    "status": {
-        "type": "object",
-        "required": ["name", "reason", "updatedDate"],
-        "properties": {
-            "name": {"type": "string", "enum": ["Queued", "Sent", "Delivered", "Undelivered", "Failed", "Unsent"]},
-            "reason": {
-                "type": "object",
-                "required": ["detailedStatus", "description"],
-                "properties": {"detailedStatus": {"type": "string"}, "description": _TEXT},
-            },
-            "updatedDate": {"type": "string", "format": "date-time"},
+_REASON = closed(
+    "reason",
+    {
+        "detailedStatus": {"type": "string", "enum": [*_NAMES, *dict.fromkeys(DETAILED_STATUSES.values())]},
+        "description": _TEXT,
+    },
+)
+SCHEMA: Schema = closed(
+    "routee",
+    {
+        "messageId": TEXT,
+        "smsId": _TEXT,
+        "campaignTrackingId": _TEXT,
+        "part": _NUMBER,
+        "parts": _NUMBER,
+        "label": _TEXT,
+        "to": _TEXT,
+        "from": _TEXT,
+        "country": _TEXT,
+        "operator": _TEXT,
+        "groups": {"type": ["array", "null"], "items": TEXT},
+        "campaignName": _TEXT,
+        "status": closed(
+            "status",
+            {"name": {"type": "string", "enum": _NAMES}, "reason": _REASON, "updatedDate": TIME},
+        ),
+        "message": _TEXT,
+        "applicationName": _TEXT,
+        "latency": _NUMBER,
+        "price": _NUMBER,
+        "direction": _TEXT,
+        "originatingService": _TEXT,
+    },
+)
+
+
+def body(event: Event) -> dict[str, Any] | None:
+    name = rows.find(NAMES, event)
+    if name is None:
+        return None
+    given = {
+        **event.details,
+        "messageId": event.message_id,
+        "label": event.customer_message_id,
+        "to": event.to,
+        "from": event.from_,
+        "status": _status(name, event),
+    }
+    return {key: given.get(key) for key in SCHEMA["properties"]}
+
+
+def _status(name: str, event: Event) -> dict[str, Any]:
+    return {
+        "name": name,
+        "reason": {
+            "detailedStatus": rows.find(DETAILED_STATUSES, event) or name,
+            "description": event.error["message"] if event.error else None,
         },
-    },
-    "message": _TEXT,
-    "applicationName": _TEXT,
-    "latency": _NUMBER,
-    "price": _NUMBER,
-    "direction": _TEXT,
-    "originatingService": _TEXT,
-}
-SCHEMA: dict[str, Any] = {
-    "title": "routee",
-    "type": "object",
-    "required": list(_PROPERTIES),
-    "properties": _PROPERTIES,
-}
-EXAMPLE: dict[str, Any] = dict.fromkeys(_PROPERTIES) | {
-    "messageId": "8f2c1a",
-    "to": "+306900000000",
-    "from": "Acme",
-    "part": 1,
-    "parts": 1,
-    "status": {
-        "name": "Delivered",
-        "reason": {"detailedStatus": "Delivered", "description": None},
-        "updatedDate": "2026-04-09T14:39:40.69257Z",
-    },
-    "price": 0.0331,
-}
+        "updatedDate": event.timestamp,
+    }

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from webhook_admin.formats import FORMATS
+from webhook_admin import formats
+from webhook_admin.events import Status
 
 
 def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
@@ -13,6 +14,11 @@ def _header(name: str, description: str, *, required: bool = True) -> dict[str, 
         "description": description,
         "schema": {"type": "string"},
     }
+
+
+def _example(name: str) -> dict[str, Any]:
+    bodies = formats.examples(name)
+    return bodies.get(Status.DELIVERED) or next(iter(bodies.values()))
 
 
 OPERATION: dict[str, Any] = {
@@ -36,9 +42,9 @@ OPERATION: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"anyOf": [module.SCHEMA for module in FORMATS.values()]},
+                "schema": {"anyOf": [module.SCHEMA for module in formats.FORMATS.values()]},
                 "examples": {
-                    name: {"summary": module.__doc__, "value": module.EXAMPLE} for name, module in FORMATS.items()
+                    name: {"summary": formats.description(name), "value": _example(name)} for name in formats.FORMATS
                 },
             }
         },
@@ -46,7 +52,7 @@ OPERATION: dict[str, Any] = {
     "responses": {
         "200": {
             "description": "The notification has arrived. The formats take as success: "
-            + ", ".join(f"{name} {module.SUCCESS}" for name, module in FORMATS.items())
+            + ", ".join(f"{name} {formats.success(name)}" for name in formats.FORMATS)
             + "."
         },
         "410": {"description": "The receiver is gone: the webhook is disabled, and nothing more is sent."},
