@@ -31,6 +31,14 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.from_environment().allowed_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
 
+def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its waits are seconds, and may be parts of them; without any, there is one attempt."""
+    monkeypatch.setenv("WEBHOOK_ADMIN_RETRY_SCHEDULE", "0.5, 10")
+    assert Settings.from_environment().retry_schedule == (0.5, 10)
+    monkeypatch.setenv("WEBHOOK_ADMIN_RETRY_SCHEDULE", "")
+    assert Settings.from_environment().retry_schedule == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -44,6 +52,19 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ALLOWED_NETWORKS", "10.0.0.0/8,office"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=,short"),
+        ("CA_BUNDLE", "/nowhere.pem"),
+        ("CA_BUNDLE", __file__),
+        ("RETRY_SCHEDULE", "5,soon"),
+        ("RETRY_SCHEDULE", "5,-1"),
+        ("RETRY_SCHEDULE", "5,nan"),
+        ("DELIVERY_MAX_AGE", "0"),
+        ("CONNECT_TIMEOUT", "-1"),
+        ("CONNECT_TIMEOUT", "inf"),
+        ("REQUEST_TIMEOUT", "nan"),
+        ("REQUEST_TIMEOUT", "never"),
+        ("LANE_CONCURRENCY", "0"),
+        ("MAX_IN_FLIGHT", "1"),
+        ("LEASE_SECONDS", "0.5"),
         ("DATABASE_URL", "mysql://user:sesame@host/db"),
         ("DATABASE_URL", "no url"),
         ("DATABASE_URL", "postgresql://user:sesame@host:port/db"),

@@ -41,6 +41,9 @@ NOT_PUBLIC: tuple[Network, ...] = (
     IPv6Network("3fff::/20"),  # documentation, RFC 9637
 )
 
+# As `allowed`: for a URL that has been judged before, and is only cut up.
+EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
 # RFC 6761, RFC 6762, /etc/hosts by custom, ICANN's reservation of 2024, RFC 8375, RFC 7686.
 PRIVATE_DOMAINS = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa", ".onion")
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -14,6 +15,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator
@@ -41,11 +44,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 # Ordered by bytes on both stores: pages come in the same order everywhere, and an operating system's
 # new collation rules cannot corrupt the index.
 ID = String(64).with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql")
+BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
         "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     }
 )
@@ -92,4 +97,84 @@ webhooks = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "status", "account_id"),
+)
+
+# The queue. Its times are milliseconds since the epoch (BigInteger): they are computed with, and written in bulk.
+# Every key begins with account_id, so that the tables can be distributed by account. Without a foreign key to accounts:
+# what waits is cancelled by a dispatcher, and stays on record, when the account is deleted.
+
+# A row exists exactly while the lane has pending deliveries.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    # "" is the account's webhook; anything else is the origin of per-message callback URLs.
+    Column("destination", BYTES_ORDERED, primary_key=True),
+    # When the lane is to be looked at next. While it is leased, that is when the lease ends.
+    Column("due_at", BigInteger, nullable=False),
+    # The dispatcher that holds the lane, or held it when it died.
+    Column("holder", Text),
+    # Of the breaker: failed attempts in a row, and until when no more are made.
+    Column("failures", Integer, nullable=False),
+    Column("paused_until", BigInteger, nullable=False),
+    # The ETag of the webhook that the breaker has learned about; NULL if none.
+    Column("webhook_etag", Text),
+    Index(None, "due_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("destination", BYTES_ORDERED, nullable=False),
+    Column("event_id", BYTES_ORDERED, nullable=False),
+    Column("message_id", BYTES_ORDERED, nullable=False),
+    # JSON.
+    Column("event", Text, nullable=False),
+    # The webhook that there was when the event came in; NULL for a per-message callback URL.
+    Column("webhook_id", ID),
+    # Of a webhook's delivery: where the latest attempt went, NULL before the first.
+    Column("callback_url", Text),
+    # Settled by the first attempt, so that all attempts have the same bytes; NULL before.
+    Column("payload_format", Text),
+    Column("state", Text, nullable=False),
+    # Why it is in that state, in words; NULL where the state says it all.
+    Column("state_detail", Text),
+    # NULL once it is not pending any more. The index of what is pending goes by this and not by the state, which other
+    # statements test, too: PostgreSQL's planner would take it for those, and read all that is pending.
+    Column("due_at", BigInteger),
+    # Attempts begun, and attempts on record: a difference is one under way, or one that its dispatcher died over.
+    Column("attempts", Integer, nullable=False),
+    Column("recorded", Integer, nullable=False),
+    # When the latest attempt was begun.
+    Column("begun_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "event_id"),
+    Index(None, "id"),
+    Index(None, "message_id", "account_id"),
+    Index(
+        "deliveries_pending_idx",
+        "account_id",
+        "destination",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    # Room in each page for the attempt that is counted there: no index has to be told.
+    postgresql_with={"fillfactor": 70},
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("delivery_id", ID, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("duration_ms", Integer),
+    Column("outcome", Text, nullable=False),
+    Column("status_code", Integer),
+    Column("response", Text),
 )

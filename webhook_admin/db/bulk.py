@@ -1,0 +1,44 @@
+"""One statement over many rows."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Row, TextClause, text
+
+
+def bulk(
+    connection: Connection, statement: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], **values: Any
+) -> Sequence[Row[Any]]:
+    """Run one statement over many rows: `{given}` in it is a table of them. Returns what the statement does.
+
+    `columns` names the table's columns and PostgreSQL's types of them: of text and of whole numbers, None included.
+    `values` are the statement's other parameters, `:like_this`.
+    """
+    if not rows:
+        return []
+    # As JSON, which both databases take apart faster than Python could put together their own arrays.
+    if connection.dialect.name == "postgresql":
+        series = [json.dumps(column, ensure_ascii=False) for column in zip(*rows, strict=True)]
+        given = dict(zip(map("given_{}".format, columns), series, strict=True))
+        wording = _postgresql(statement, tuple(columns.items()))
+    else:
+        given = {"given": json.dumps(rows, ensure_ascii=False)}
+        wording = _sqlite(statement, tuple(columns))
+    result = connection.execute(wording, given | values)
+    return result.all() if result.returns_rows else []
+
+
+@lru_cache
+def _postgresql(statement: str, columns: Sequence[tuple[str, str]]) -> TextClause:
+    texts = ", ".join(f"json_array_elements_text(CAST(:given_{name} AS json))" for name, _ in columns)
+    names = ", ".join(name for name, _ in columns)
+    typed = ", ".join(f"CAST({name} AS {type_}) AS {name}" for name, type_ in columns)
+    return text(statement.replace("{given}", f"(SELECT {typed} FROM ROWS FROM ({texts}) AS texts({names})) AS given"))
+
+
+@lru_cache
+def _sqlite(statement: str, columns: Sequence[str]) -> TextClause:
+    members = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(columns))
+    return text(statement.replace("{given}", f"(SELECT {members} FROM json_each(:given)) AS given"))

@@ -1,0 +1,86 @@
+"""How connections to SQLite and to PostgreSQL are opened and kept, and what their drivers' errors mean."""
+
+import select
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from webhook_admin.errors import StoreUnavailable
+
+POSTGRESQL_CONNECTION: dict[str, Any] = {
+    "application_name": "webhook-admin",
+    "connect_timeout": 3,
+    # A host that has vanished is noticed within 5 s, whether or not a statement is under way.
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}
+
+
+def sqlite(file: Path, lock_seconds: float) -> Engine:
+    # mode=rw: a missing file is an error, and not an empty database that forgets everybody's webhooks.
+    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
+    engine = create_engine(
+        url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": lock_seconds}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        entry.info["inode"] = file.stat().st_ino
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "checkout")
+    def same_file(_connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # SQLite goes on writing to a file that has been deleted or replaced, and all of that would be lost.
+        try:
+            replaced = file.stat().st_ino != entry.info["inode"]
+        except OSError:
+            replaced = True
+        if replaced:
+            raise DisconnectionError
+
+    return engine
+
+
+def begin_immediate(connection: Connection) -> None:
+    # Without IMMEDIATE, a transaction that reads before it writes can lose another's update.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def postgresql(url: URL, lock_seconds: float) -> Engine:
+    settings = POSTGRESQL_CONNECTION | {"options": f"-c lock_timeout={lock_seconds}s -c timezone=UTC"}
+    defaults = {name: value for name, value in settings.items() if name not in url.query}
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=defaults)
+
+    @event.listens_for(engine, "checkout")
+    def still_open(dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # An idle connection has nothing to read unless the server has closed it. Asking the kernel
+        # saves the round trip that SQLAlchemy's pre-ping would take on every request.
+        poll = select.poll()
+        poll.register(dbapi_connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            raise DisconnectionError
+
+    return engine
+
+
+def translate(context: ExceptionContext) -> None:
+    if context.is_disconnect or _is_unavailable(context.original_exception, context.sqlalchemy_exception):
+        raise StoreUnavailable from context.original_exception
+
+
+def _is_unavailable(original: BaseException, error: Exception | None) -> bool:
+    if isinstance(original, sqlite3.OperationalError):
+        # SQLITE_ERROR is a mistake in the statement or the schema; all others are the file's or the machine's trouble.
+        return original.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    # A standby, as after a failover, refuses to write.
+    return isinstance(error, OperationalError | InterfaceError) or isinstance(original, ReadOnlySqlTransaction)

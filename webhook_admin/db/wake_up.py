@@ -1,0 +1,62 @@
+"""How a dispatcher hears of new deliveries: by NOTIFY on PostgreSQL, by SQLite's own change counter."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from webhook_admin.db import Database
+from webhook_admin.db.engines import POSTGRESQL_CONNECTION
+
+_CHANNEL = "webhook_admin_lanes"
+# Seconds. Reading the counter takes microseconds.
+_LOOK_EVERY = 0.02
+_RECONNECT_AFTER = 1.0
+
+
+def notify(connection: Connection) -> None:
+    """Wake all dispatchers when the transaction is committed. SQLite's see that by themselves."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": _CHANNEL})
+
+
+async def wake_ups(database: Database) -> AsyncIterator[None]:
+    """Comes round, for ever, whenever there may be something new in the store, and when it is reachable again."""
+    while True:
+        try:
+            async for _ in _look(database.file) if database.file else _listen(database):
+                yield
+        except (OSError, sqlite3.Error, psycopg.Error):
+            # The dispatcher meets the same trouble, and reports it.
+            await asyncio.sleep(_RECONNECT_AFTER)
+
+
+async def _listen(database: Database) -> AsyncIterator[None]:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    options = {name: value for name, value in POSTGRESQL_CONNECTION.items() if name not in database.url.query}
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True, **options) as connection:
+        await connection.execute(f"LISTEN {_CHANNEL}")
+        yield
+        async for _ in connection.notifies():
+            yield
+
+
+async def _look(file: Path) -> AsyncIterator[None]:
+    inode = _inode(file)
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None)) as connection:
+        seen = None
+        # Another file may be put in its place, such as a backup.
+        while _inode(file) == inode:
+            if (version := connection.execute("PRAGMA data_version").fetchone()) != seen:
+                seen = version
+                yield
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _inode(file: Path) -> int:
+    return file.stat().st_ino
