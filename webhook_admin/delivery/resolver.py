@@ -1,0 +1,99 @@
+"""Which addresses a host has, asked without a thread for each question: a silent name server delays nobody else."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+from math import inf
+from typing import NamedTuple, Self
+
+import pycares
+from aiodns import DNSResolver
+from aiodns.error import DNSError
+
+from webhook_admin.callback_urls import Network, may_connect
+
+MAX_ADDRESSES = 4
+"""Of one family that are tried in one attempt."""
+
+_MAX_ANSWERS = 20_000
+# ARES_AI_NOSORT, which pycares has no name for. Sorting would open a socket towards every address, forbidden ones too.
+_NO_SORT = 1 << 7
+# Names are absolute: no search domain of this machine's is appended. EDNS is the default that flags of one's own undo.
+_FLAGS = pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_EDNS
+_LOCALHOST = ("127.0.0.1", "::1")
+
+
+class Answer(NamedTuple):
+    """The addresses of a host, in the order to try them; none if it may not be connected to."""
+
+    addresses: tuple[str, ...]
+    expires: float
+
+
+class LookupFailed(Exception):
+    """The host has no address, or none that its name servers tell."""
+
+
+class Resolver:
+    """Looks hosts up, and keeps an answer as long as its time to live says. /etc/hosts counts, as elsewhere."""
+
+    def __init__(self, allowed: Sequence[Network], nameservers: Sequence[str] = ()) -> None:
+        self._allowed = allowed
+        self._nameservers = nameservers
+        self._answers: dict[str, Answer] = {}
+        self._under_way: dict[str, asyncio.Task[Answer]] = {}
+
+    async def __aenter__(self) -> Self:
+        self._dns = DNSResolver(self._nameservers, flags=_FLAGS, timeout=2, tries=3)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._dns.close()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def known(self, host: str) -> Answer | None:
+        """What is known about a host without asking anybody: address literals, localhost, and answers not yet old."""
+        answer = self._answers.get(host) or self._keep(host, self._literal(host))
+        return answer if answer and answer.expires > time.monotonic() else None
+
+    async def look_up(self, host: str) -> Answer:
+        """Ask the name servers, once for all who ask for the same host meanwhile. Raises `LookupFailed`."""
+        task = self._under_way.get(host)
+        if task is None:
+            task = self._under_way[host] = asyncio.create_task(self._ask(host))
+            task.add_done_callback(lambda _: self._under_way.pop(host))
+        return await asyncio.shield(task)
+
+    async def _ask(self, host: str) -> Answer:
+        try:
+            result = await self._dns.getaddrinfo(host.removesuffix("."), flags=_NO_SORT)
+        except DNSError as error:
+            raise LookupFailed from error
+        addresses = tuple(node.addr[0].decode() for node in result.nodes)
+        answer = Answer(self._permitted(addresses), time.monotonic() + min(node.ttl for node in result.nodes))
+        self._keep(host, answer)
+        return answer
+
+    def _permitted(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Those to try; none at all if one is forbidden, since no honest receiver is half public."""
+        if not all(may_connect(address, self._allowed) for address in addresses):
+            return ()
+        v6 = [address for address in addresses if ":" in address]
+        v4 = [address for address in addresses if ":" not in address]
+        return (*v6[:MAX_ADDRESSES], *v4[:MAX_ADDRESSES])
+
+    def _literal(self, host: str) -> Answer | None:
+        if host == "localhost":
+            return Answer(tuple(one for one in _LOCALHOST if may_connect(one, self._allowed)), inf)
+        try:
+            return Answer(self._permitted((str(ip_address(host)),)), inf)
+        except ValueError:
+            return None
+
+    def _keep(self, host: str, answer: Answer | None) -> Answer | None:
+        if answer is not None:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[host] = answer
+        return answer

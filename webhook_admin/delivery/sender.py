@@ -1,0 +1,153 @@
+"""Sends one POST after another, very many at a time. Network trouble comes back as a value, never as an exception."""
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import certifi
+import pycurl
+
+from webhook_admin.callback_urls import InvalidCallbackUrl, Network, parse
+from webhook_admin.delivery.exchange import BLOCKED, Outcome, Request, Result
+from webhook_admin.delivery.pools import Pools
+from webhook_admin.delivery.resolver import LookupFailed, Resolver
+from webhook_admin.delivery.transfer import Limits, Transfer
+
+__all__ = ["Outcome", "Request", "Result", "Sender"]
+
+Done = Callable[[Result], None]
+
+
+class Sender:
+    """Sends requests over kept-alive TLS connections, all in one event loop.
+
+    Limits are in seconds: `connect_timeout` for the look-up and the connection, `request_timeout` for everything.
+    Addresses are judged by `may_connect` with `allowed_networks`, when they are looked up and when a socket is opened.
+    `ca_bundle` is a PEM file of the authorities that receivers' certificates come from; without it, those that the
+    system and certifi trust. A connection serves at most `pool_seconds`, so that a changed address counts soon.
+    `nameservers` (addresses, with `:port` if not 53) are asked instead of the system's.
+    """
+
+    def __init__(
+        self,
+        connect_timeout: float,
+        request_timeout: float,
+        allowed_networks: Sequence[Network],
+        ca_bundle: Path | None,
+        max_connections: int = 1_000,
+        pool_seconds: int = 60,
+        *,
+        nameservers: Sequence[str] = (),
+    ) -> None:
+        self._connect_timeout = connect_timeout
+        self._request_timeout = request_timeout
+        self._allowed = allowed_networks
+        self._ca_bundle = ca_bundle
+        self._max_connections = max_connections
+        self._pool_seconds = pool_seconds
+        self._nameservers = nameservers
+        self._pools = Pools(max_connections)
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="webhook-admin-")))
+        ca_file = self._ca_bundle or _default_authorities(folder)
+        self._limits = Limits(self._connect_timeout, self._request_timeout, self._pool_seconds, self._allowed, ca_file)
+        self._resources.callback(self._pools.close)
+        self._multi = await self._resources.enter_async_context(pycurl.AsyncCurlMulti())
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._max_connections)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
+        self._resolver = await self._resources.enter_async_context(Resolver(self._allowed, self._nameservers))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop. What has no answer yet ends with the outcome `unknown`."""
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+        await self._resources.aclose()
+        # The transfers that the multi has cancelled tell it in the loop's next round.
+        await asyncio.sleep(0)
+
+    async def send(self, request: Request) -> Result:
+        """Send one request; what came of it."""
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self.start(request, lambda result: None if future.done() else future.set_result(result))
+        return await future
+
+    def start(self, request: Request, done: Done) -> None:
+        """Send one request; `done` is called in the event loop's thread, later, with what came of it."""
+        started = self._loop.time()
+        transfer = self._pools.take((request.pool, request.url)) if request.pool is not None else None
+        if transfer is not None:
+            self._perform(transfer, request, started, done)
+            return
+        task = self._loop.create_task(self._connect(request, started, done))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, request: Request, started: float, done: Done) -> None:
+        try:
+            transfer = await self._new_transfer(request)
+        except InvalidCallbackUrl:
+            # The rules may have changed since the URL was registered.
+            done(BLOCKED)
+        except (LookupFailed, TimeoutError):
+            done(Result(Outcome.DNS, duration_ms=self._since(started)))
+        except asyncio.CancelledError:
+            done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
+        else:
+            if transfer is None:
+                done(BLOCKED)
+            else:
+                self._perform(transfer, request, started, done)
+
+    async def _new_transfer(self, request: Request) -> Transfer | None:
+        """One with its own connection yet to be made; None if the host may not be connected to."""
+        url = parse(request.url, self._allowed)
+        answer = self._resolver.known(url.host)
+        if answer is None:
+            async with asyncio.timeout(self._connect_timeout):
+                answer = await self._resolver.look_up(url.host)
+        if not answer.addresses:
+            return None
+        return Transfer(url, answer.addresses, self._limits, keep=request.pool is not None)
+
+    def _perform(self, transfer: Transfer, request: Request, started: float, done: Done) -> None:
+        transfer.prepare(request, self._loop.time() - started)
+        future = self._multi.add_handle(transfer.curl)
+        future.add_done_callback(partial(self._performed, transfer, request, started, done))
+
+    def _performed(
+        self, transfer: Transfer, request: Request, started: float, done: Done, future: asyncio.Future[pycurl.Curl]
+    ) -> None:
+        if future.cancelled():
+            transfer.close()
+            done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
+            return
+        error = future.exception()
+        result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(started))
+        if transfer.is_kept:
+            self._pools.put((request.pool, request.url), transfer)
+        else:
+            transfer.close()
+        done(result)
+
+    def _since(self, started: float) -> int:
+        return round((self._loop.time() - started) * 1_000)
+
+
+def _default_authorities(folder: Path) -> Path:
+    """Whom the system and certifi trust, in one file: libcurl keeps what it has read of a file, but not of a folder."""
+    file = folder / "authorities.pem"
+    system = ssl.get_default_verify_paths().cafile
+    sources = [Path(certifi.where()), *([Path(system)] if system else [])]
+    file.write_text("\n".join(source.read_text() for source in sources))
+    return file
