@@ -127,6 +127,8 @@ deliveries = Table(
     metadata,
     Column("account_id", ID, primary_key=True),
     Column("id", ID, primary_key=True),
+    # When the account was made: another one of the same id has nothing to do with this delivery.
+    Column("account_created_at", UtcDateTime, nullable=False),
     Column("destination", BYTES_ORDERED, nullable=False),
     Column("event_id", BYTES_ORDERED, nullable=False),
     Column("message_id", BYTES_ORDERED, nullable=False),

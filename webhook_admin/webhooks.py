@@ -160,6 +160,20 @@ def remove(connection: Connection, account_id: str, if_match: Collection[str] | 
         raise _why_none(connection, account_id, if_match)
 
 
+def disable(connection: Connection, account_id: str, webhook_id: str, revision: int, now: datetime) -> None:
+    """Disable the account's webhook, as its receiver is gone; not if it has been changed since that revision."""
+    connection.execute(
+        update(webhooks)
+        .where(webhooks.c.account_id == account_id, webhooks.c.id == webhook_id, webhooks.c.revision == revision)
+        .values(
+            status=WebhookStatus.DISABLED,
+            disabled_reason=DisabledReason.GONE,
+            revision=revision + 1,
+            updated_at=now,
+        )
+    )
+
+
 def list_webhooks(connection: Connection, status: str | None, after: str | None, limit: int) -> Page[Webhook]:
     """A page of all accounts' webhooks, or of those of one status, by account id."""
     rows = select(*_COLUMNS)

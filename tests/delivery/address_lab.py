@@ -76,7 +76,8 @@ async def explore(cases: dict[str, list[list[str]] | None], receiver: Receiver) 
     found: dict[str, object] = {}
     listeners = traps()
     names = {f"{case}.example.com": answers for case, answers in cases.items()}
-    async with Sender(1, 2, (), receiver.ca_file) as sender:
+    # No connection is kept, as none is from one attempt of a delivery to the next, which is seconds later.
+    async with Sender(1, 2, (), receiver.ca_file, pool_seconds=0) as sender:
         for case, answers in cases.items():
             # A name server of its own for each case, so that what was asked for is known.
             with Nameserver(names | {"db.prod": [[PUBLIC]]}, "127.0.0.53", 53) as nameserver:

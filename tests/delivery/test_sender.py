@@ -56,9 +56,9 @@ def sender(receiver: Receiver | ReceiverProcess, **options: Any) -> Sender:
     return Sender(**(chosen | options))
 
 
-def request(url: str, pool: str | None = "pool", **options: Any) -> Request:
+def request(url: str, **options: Any) -> Request:
     """A request like the dispatcher's."""
-    return Request(url, options.pop("body", b"{}"), options.pop("headers", HEADERS), pool, **options)
+    return Request(url, options.pop("body", b"{}"), options.pop("headers", HEADERS), **options)
 
 
 def send(receiver: Receiver, *requests: Request, pause: float = 0, **options: Any) -> list[Result]:
@@ -285,18 +285,13 @@ def test_a_failed_delivery_keeps_its_connection(receiver: Receiver) -> None:
     assert receiver.connections == 1
 
 
-def test_pools_and_urls_share_no_connection(receiver: Receiver) -> None:
-    """Two webhooks never meet on one connection, nor do a webhook's old and new URL."""
+def test_a_connection_serves_its_origin_only(receiver: Receiver) -> None:
+    """All requests to one origin share its connections; another name is another origin, even of the same machine."""
     one, other = receiver.url("/one"), receiver.url("/other")
-    send(receiver, request(one, "a"), request(one, "b"), request(other, "a"), request(one, "a"))
-    assert [sent.connection for sent in receiver.requests] == [1, 2, 3, 1]
-
-
-def test_without_a_pool_the_connection_is_fresh(receiver: Receiver) -> None:
-    """A retry can be kept clear of whatever went wrong on a kept connection."""
-    url = receiver.url("/cb")
-    send(receiver, request(url), request(url, None), request(url, None), request(url))
-    assert [sent.connection for sent in receiver.requests] == [1, 2, 3, 1]
+    elsewhere = one.replace("127.0.0.1", "localhost")
+    send(receiver, request(one), request(other), request(elsewhere), request(one))
+    assert [sent.connection for sent in receiver.requests] == [1, 1, 2, 1]
+    assert [sent.path for sent in receiver.requests] == ["/one", "/other", "/one", "/one"]
 
 
 def test_a_connection_is_kept_for_a_time_only(receiver: Receiver) -> None:
@@ -365,12 +360,26 @@ def test_idle_connections_are_bounded(receiver: Receiver) -> None:
 
     async def run() -> None:
         async with sender(receiver, max_connections=3) as open_sender:
-            for number in range(20):
-                await open_sender.send(request(receiver.url("/cb"), f"pool-{number}"))
+            urls = [receiver.url("/cb"), receiver.url("/cb").replace("127.0.0.1", "localhost")]
+            for _ in range(5):
+                await asyncio.gather(*[open_sender.send(request(url)) for url in urls * 4])
             await asyncio.to_thread(wait_until, lambda: receiver.open_connections() <= 3)
 
     asyncio.run(run())
-    assert receiver.connections == 20
+    assert len(receiver.requests) == 40
+
+
+def test_a_connection_waits_for_some_seconds_only(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody uses is closed, so that memory and sockets follow the load."""
+    monkeypatch.setattr("webhook_admin.delivery.sender._IDLE", 0.2)
+
+    async def run() -> None:
+        async with sender(receiver) as open_sender:
+            await asyncio.gather(*[open_sender.send(request(receiver.url("/cb"))) for _ in range(5)])
+            assert receiver.open_connections() > 0
+            await asyncio.to_thread(wait_until, lambda: receiver.open_connections() == 0)
+
+    asyncio.run(run())
 
 
 def test_more_requests_than_connections_wait_their_turn(receiver: Receiver) -> None:
@@ -379,7 +388,7 @@ def test_more_requests_than_connections_wait_their_turn(receiver: Receiver) -> N
     async def run() -> list[Result]:
         async with sender(receiver, max_connections=2) as open_sender:
             url = receiver.url("/cb", after(0.05, answer()))
-            return await asyncio.gather(*[open_sender.send(request(url, f"pool-{n}")) for n in range(8)])
+            return await asyncio.gather(*[open_sender.send(request(url)) for _ in range(8)])
 
     assert {result.outcome for result in asyncio.run(run())} == {Outcome.DELIVERED}
 
@@ -453,7 +462,7 @@ def test_a_name_is_looked_up(receiver: Receiver) -> None:
         assert send(receiver, request(good), nameservers=[nameserver.address])[0].outcome is Outcome.DNS
     with Nameserver({"other.example.com": [["127.0.0.1"]]}) as nameserver, Receiver(tls=wrong_host()) as other:
         good = f"https://other.example.com:{other.port}/cb"
-        results = send(receiver, *[request(good, None)] * 2, nameservers=[nameserver.address])
+        results = send(receiver, *[request(good)] * 2, nameservers=[nameserver.address], pool_seconds=0)
         assert [result.outcome for result in results] == [Outcome.DELIVERED] * 2
         assert nameserver.asked("other.example.com") == 2
         assert other.requests[0].headers["host"] == f"other.example.com:{other.port}"
@@ -466,8 +475,8 @@ def test_an_answer_is_kept_as_long_as_it_says(receiver: Receiver) -> None:
 
         async def run() -> None:
             async with sender(receiver, nameservers=[nameserver.address]) as open_sender:
-                await asyncio.gather(*[open_sender.send(request(url, None)) for _ in range(5)])
-                await open_sender.send(request(url, None))
+                await asyncio.gather(*[open_sender.send(request(url)) for _ in range(5)])
+                await open_sender.send(request(url))
 
         asyncio.run(run())
         assert len(other.requests) == 6
@@ -483,9 +492,10 @@ def test_the_socket_is_judged_too(receiver: Receiver) -> None:
         async def run() -> list[Result]:
             options = {"nameservers": [nameserver.address], "allowed_networks": allowed}
             async with sender(receiver, **options) as open_sender:
-                first = await open_sender.send(request(url, None))
+                first = await open_sender.send(request(url))
                 allowed.clear()
-                return [first, await open_sender.send(request(url, None))]
+                await asyncio.to_thread(other.disconnect)
+                return [first, await open_sender.send(request(url))]
 
         first, second = asyncio.run(run())
         assert first.outcome is Outcome.DELIVERED
@@ -523,7 +533,7 @@ def test_a_thousand_at_once(tmp_path: Path) -> None:
     async def run(receiver: ReceiverProcess) -> list[Result]:
         async with sender(receiver, connect_timeout=20, request_timeout=20) as open_sender:
             url = f"{receiver.base_url}/slow/500"
-            return await asyncio.gather(*[open_sender.send(request(url, f"pool-{n}")) for n in range(1_000)])
+            return await asyncio.gather(*[open_sender.send(request(url)) for _ in range(1_000)])
 
     with ReceiverProcess(tmp_path) as receiver:
         started = time.monotonic()

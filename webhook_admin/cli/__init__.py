@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from webhook_admin import errors
-from webhook_admin.cli import accounts, db, keys, serving
+from webhook_admin.cli import accounts, db, deliveries, demo, dispatching, events, keys, serving
 
 
 class _Group(click.Group):
@@ -29,6 +29,10 @@ def main() -> None:
 
 main.add_command(serving.up)
 main.add_command(serving.serve)
+main.add_command(dispatching.dispatch)
+main.add_command(demo.demo)
 main.add_command(db.db)
 main.add_command(accounts.accounts)
 main.add_command(keys.keys)
+main.add_command(events.events)
+main.add_command(deliveries.deliveries)

@@ -1,7 +1,7 @@
 """What commands print: a table for people, or the API's own objects as JSON."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -29,7 +29,18 @@ def show_all(schema: Schema, fetch: Callable[[str | None, int], Page[Any]], json
     if json_:
         _json_array(schema.dump(item) for page in _pages(fetch) for item in page.items)
     else:
-        _table(schema, fetch)
+        for number, page in enumerate(_pages(fetch)):
+            show_table(schema, page.items, headed=number == 0)
+
+
+def show_table(schema: Schema, items: Iterable[Any], *, headed: bool = True) -> None:
+    """Print objects as the rows of a table."""
+    names = [str(field.data_key) for field in schema.dump_fields.values()]
+    rows = [names] if headed else []
+    rows += [[_text(value) for value in schema.dump(item).values()] for item in items]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def _pages(fetch: Callable[[str | None, int], Page[Any]]) -> Iterator[Page[Any]]:
@@ -46,16 +57,6 @@ def _json_array(rows: Iterator[dict[str, Any]]) -> None:
         click.echo(f"{separator}\n  {json.dumps(row)}", nl=False)
         separator = ","
     click.echo("[]" if separator == "[" else "\n]")
-
-
-def _table(schema: Schema, fetch: Callable[[str | None, int], Page[Any]]) -> None:
-    rows = [[str(field.data_key) for field in schema.dump_fields.values()]]
-    for page in _pages(fetch):
-        rows += [[_text(value) for value in schema.dump(item).values()] for item in page.items]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
-        rows = []
 
 
 def _text(value: Any) -> str:

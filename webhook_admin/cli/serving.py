@@ -1,13 +1,8 @@
 """`up` and `serve`: the long-running commands."""
 
-import multiprocessing
-import os
-import signal
 import socket
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from multiprocessing.connection import wait
 from typing import Any, TypeVar
 from wsgiref.types import WSGIApplication
 
@@ -18,6 +13,8 @@ from granian.server import Server
 from granian.server.common import AbstractServer
 
 from webhook_admin import create_app, encryption, keys, migrations
+from webhook_admin.cli.dispatching import Companion
+from webhook_admin.cli.parent import stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
@@ -64,14 +61,15 @@ def serve(host: str | None, port: int | None) -> None:
 @click.command()
 @_address
 def up(host: str | None, port: int | None) -> None:
-    """Run everything on this machine: bring the schema up to date, and serve the API.
+    """Run everything on this machine: bring the schema up to date, serve the API, deliver notifications.
 
     The first start prints a platform key, and commands that try it out. Ctrl-C stops it.
     """
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     migrations.upgrade(database)
-    _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
+    with Companion(settings):
+        _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
 
 
 def _serve(settings: Settings, database: Database, host: str, port: int, listening: Callable[[str], None]) -> None:
@@ -117,16 +115,8 @@ def _require_free(host: str, port: int) -> None:
 
 def worker() -> WSGIApplication:
     """The application, in a process of the server's that does not outlive it."""
-    threading.Thread(target=_stop_with_parent, name="stop-with-parent", daemon=True).start()
+    stop_with_parent()
     return create_app()
-
-
-def _stop_with_parent() -> None:
-    # Otherwise, after a kill -9 of the server, its worker would go on and keep the port.
-    parent = multiprocessing.parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _announce(url: str) -> None:

@@ -74,6 +74,9 @@ def postgresql(url: URL, lock_seconds: float) -> Engine:
 
 
 def translate(context: ExceptionContext) -> None:
+    # A Ctrl-C counts as a disconnection, too, and is none.
+    if not isinstance(context.original_exception, Exception):
+        return
     if context.is_disconnect or _is_unavailable(context.original_exception, context.sqlalchemy_exception):
         raise StoreUnavailable from context.original_exception
 

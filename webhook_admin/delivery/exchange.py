@@ -35,14 +35,12 @@ class Request:
     """One POST.
 
     `headers` go out as they are, beside Host and Content-Length. What would not fit into a header is a `ValueError`.
-    `pool` names the kept-alive connections that may be used: a connection is never used for two pools, or two origins.
-    Without it, the connection is made for this request alone. `success` holds the statuses that mean delivered.
+    `success` holds the statuses that mean delivered.
     """
 
     url: str
     body: bytes
     headers: Mapping[str, str]
-    pool: str | None = None
     success: Container[int] = range(200, 300)
 
     def __post_init__(self) -> None:

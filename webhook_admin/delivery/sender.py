@@ -5,22 +5,24 @@ import ssl
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
 import certifi
 import pycurl
 
-from webhook_admin.callback_urls import InvalidCallbackUrl, Network, parse
+from webhook_admin.callback_urls import CallbackUrl, InvalidCallbackUrl, Network, parse
 from webhook_admin.delivery.exchange import BLOCKED, Outcome, Request, Result
 from webhook_admin.delivery.pools import Pools
-from webhook_admin.delivery.resolver import LookupFailed, Resolver
+from webhook_admin.delivery.resolver import Answer, LookupFailed, Resolver
 from webhook_admin.delivery.transfer import Limits, Transfer
 
 __all__ = ["Outcome", "Request", "Result", "Sender"]
 
 Done = Callable[[Result], None]
+# Seconds that a connection may wait for its next request: it takes memory, and a retry is to look the name up again.
+_IDLE = 3.0
 
 
 class Sender:
@@ -51,7 +53,8 @@ class Sender:
         self._max_connections = max_connections
         self._pool_seconds = pool_seconds
         self._nameservers = nameservers
-        self._pools = Pools(max_connections)
+        self._pools = Pools(max_connections, _IDLE)
+        self._parse = lru_cache(10_000)(partial(parse, allowed=allowed_networks))
         self._connecting: set[asyncio.Task[None]] = set()
         self._resources = AsyncExitStack()
 
@@ -60,10 +63,12 @@ class Sender:
         folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="webhook-admin-")))
         ca_file = self._ca_bundle or _default_authorities(folder)
         self._limits = Limits(self._connect_timeout, self._request_timeout, self._pool_seconds, self._allowed, ca_file)
-        self._resources.callback(self._pools.close)
+        self._resources.callback(self._pools.close_all)
         self._multi = await self._resources.enter_async_context(pycurl.AsyncCurlMulti())
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._max_connections)
         self._multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
+        self._sweep()
+        self._resources.callback(self._stop_sweeping)
         self._resolver = await self._resources.enter_async_context(Resolver(self._allowed, self._nameservers))
         return self
 
@@ -85,60 +90,64 @@ class Sender:
     def start(self, request: Request, done: Done) -> None:
         """Send one request; `done` is called in the event loop's thread, later, with what came of it."""
         started = self._loop.time()
-        transfer = self._pools.take((request.pool, request.url)) if request.pool is not None else None
-        if transfer is not None:
-            self._perform(transfer, request, started, done)
+        try:
+            url = self._parse(request.url)
+        except InvalidCallbackUrl:
+            # The rules may have changed since the URL was registered.
+            self._loop.call_soon(done, BLOCKED)
             return
-        task = self._loop.create_task(self._connect(request, started, done))
+        transfer = self._pools.take(url.origin)
+        if transfer is not None:
+            self._perform(transfer, url, request, started, done)
+            return
+        task = self._loop.create_task(self._connect(url, request, started, done))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, request: Request, started: float, done: Done) -> None:
+    async def _connect(self, url: CallbackUrl, request: Request, started: float, done: Done) -> None:
         try:
-            transfer = await self._new_transfer(request)
-        except InvalidCallbackUrl:
-            # The rules may have changed since the URL was registered.
-            done(BLOCKED)
+            answer = self._resolver.known(url.host) or await self._look_up(url.host)
         except (LookupFailed, TimeoutError):
             done(Result(Outcome.DNS, duration_ms=self._since(started)))
         except asyncio.CancelledError:
             done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
         else:
-            if transfer is None:
-                done(BLOCKED)
+            if answer.addresses:
+                transfer = self._pools.add(Transfer(url, answer.addresses, self._limits))
+                self._perform(transfer, url, request, started, done)
             else:
-                self._perform(transfer, request, started, done)
+                done(BLOCKED)
 
-    async def _new_transfer(self, request: Request) -> Transfer | None:
-        """One with its own connection yet to be made; None if the host may not be connected to."""
-        url = parse(request.url, self._allowed)
-        answer = self._resolver.known(url.host)
-        if answer is None:
-            async with asyncio.timeout(self._connect_timeout):
-                answer = await self._resolver.look_up(url.host)
-        if not answer.addresses:
-            return None
-        return Transfer(url, answer.addresses, self._limits, keep=request.pool is not None)
+    async def _look_up(self, host: str) -> Answer:
+        async with asyncio.timeout(self._connect_timeout):
+            return await self._resolver.look_up(host)
 
-    def _perform(self, transfer: Transfer, request: Request, started: float, done: Done) -> None:
-        transfer.prepare(request, self._loop.time() - started)
+    def _perform(self, transfer: Transfer, url: CallbackUrl, request: Request, started: float, done: Done) -> None:
+        transfer.prepare(request, url.target, self._loop.time() - started)
         future = self._multi.add_handle(transfer.curl)
-        future.add_done_callback(partial(self._performed, transfer, request, started, done))
+        future.add_done_callback(partial(self._performed, transfer, url.origin, started, done))
 
     def _performed(
-        self, transfer: Transfer, request: Request, started: float, done: Done, future: asyncio.Future[pycurl.Curl]
+        self, transfer: Transfer, origin: str, started: float, done: Done, future: asyncio.Future[pycurl.Curl]
     ) -> None:
         if future.cancelled():
-            transfer.close()
+            self._pools.close(transfer)
             done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
             return
         error = future.exception()
         result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(started))
         if transfer.is_kept:
-            self._pools.put((request.pool, request.url), transfer)
+            self._pools.put(origin, transfer)
         else:
-            transfer.close()
+            self._pools.close(transfer)
         done(result)
+
+    def _sweep(self) -> None:
+        self._pools.sweep()
+        self._sweeping = self._loop.call_later(_IDLE / 2, self._sweep)
+
+    def _stop_sweeping(self) -> None:
+        self._sweeping.cancel()
 
     def _since(self, started: float) -> int:
         return round((self._loop.time() - started) * 1_000)

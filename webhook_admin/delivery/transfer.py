@@ -38,22 +38,24 @@ _names = itertools.count(1)
 
 
 class Transfer:
-    """A handle for one URL with a connection of its own, which is kept from one request to the next.
+    """A handle for one origin with a connection of its own, which is kept from one request to the next.
 
     `prepare` it, let it run, take the `result`; then, if it `is_kept`, prepare it again, else `close` it.
     """
 
-    def __init__(self, url: CallbackUrl, addresses: Sequence[str], limits: Limits, *, keep: bool) -> None:
+    def __init__(self, url: CallbackUrl, addresses: Sequence[str], limits: Limits) -> None:
         self.curl = pycurl.Curl()
+        self._share = _own_connections()
+        self.curl.setopt(pycurl.SHARE, self._share)
         self._limits = limits
-        self.is_kept = keep
+        self.is_kept = True
         self._opened: list[int] = []
         self._opened_at = 0.0
         self._descriptor: int | None = None
         for option, value in [*_FIXED, *self._callbacks(), *self._connection(url, addresses)]:
             self.curl.setopt(option, value)
 
-    def prepare(self, request: Request, elapsed: float) -> None:
+    def prepare(self, request: Request, target: str, elapsed: float) -> None:
         """Set the handle up for a request that began `elapsed` seconds ago."""
         self._success = request.success
         self._body = io.BytesIO(request.body)
@@ -64,6 +66,8 @@ class Transfer:
         self._is_refused = False
         self._before: Traffic | None = None
         set_option = self.curl.setopt
+        # Beside the URL, because libcurl writes %7e in a URL as %7E.
+        set_option(pycurl.REQUEST_TARGET, target)
         set_option(pycurl.HTTPHEADER, _lines(request.headers))
         set_option(pycurl.POSTFIELDSIZE, len(request.body))
         set_option(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self._limits.connect - elapsed))
@@ -96,8 +100,9 @@ class Transfer:
         return is_young and self._descriptor is not None and is_quiet(self._descriptor)
 
     def close(self) -> None:
-        """Give the handle back to libcurl."""
+        """Give the handle back to libcurl, and close its connection."""
         self.curl.close()
+        self._share.close()
 
     def _callbacks(self) -> list[tuple[int, Any]]:
         return [
@@ -115,13 +120,10 @@ class Transfer:
         name = f"{next(_names)}.invalid"
         return [
             (pycurl.URL, url.origin),
-            # Beside the URL, because libcurl writes %7e in a URL as %7E.
-            (pycurl.REQUEST_TARGET, url.target),
             (pycurl.CONNECT_TO, [f"::{name}:"]),
             (pycurl.RESOLVE, [f"+{name}:{url.port}:{','.join(addresses)}"]),
             (pycurl.DNS_CACHE_TIMEOUT, 2 * self._limits.keep + 60),
             (pycurl.MAXAGE_CONN, self._limits.keep),
-            (pycurl.FORBID_REUSE, not self.is_kept),
             (pycurl.CAINFO, str(self._limits.ca_file)),
         ]
 
@@ -192,6 +194,8 @@ _FIXED = (
     (pycurl.POST, 1),
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.NOSIGNAL, 1),
+    # The smallest that libcurl has; its own 64 KiB stay with every connection.
+    (pycurl.UPLOAD_BUFFERSIZE, 16_384),
     # What the environment or a home folder says about proxies and passwords is not meant for receivers.
     (pycurl.PROXY, ""),
     (pycurl.NOPROXY, "*"),
@@ -207,6 +211,14 @@ _OUTCOMES = {
     pycurl.E_SSL_INVALIDCERTSTATUS: Outcome.TLS,
     pycurl.E_PEER_FAILED_VERIFICATION: Outcome.TLS,
 }
+
+
+def _own_connections() -> pycurl.CurlShare:
+    """A cache of connections and addresses for one handle, which is emptied when it is closed: no other one is."""
+    share = pycurl.CurlShare()
+    share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+    share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
+    return share
 
 
 def _lines(headers: Mapping[str, str]) -> list[str]:

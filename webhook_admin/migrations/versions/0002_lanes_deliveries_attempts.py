@@ -31,6 +31,7 @@ def upgrade() -> None:
         "deliveries",
         sa.Column("account_id", ID, nullable=False),
         sa.Column("id", ID, nullable=False),
+        sa.Column("account_created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("destination", BYTES_ORDERED, nullable=False),
         sa.Column("event_id", BYTES_ORDERED, nullable=False),
         sa.Column("message_id", BYTES_ORDERED, nullable=False),

@@ -1,0 +1,88 @@
+"""What has come of it, by the service's records and by the receiver's."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import click
+
+from webhook_admin.cli.deliveries import DeliveryWithAttempts
+from webhook_admin.cli.demo.receiver import Arrival
+from webhook_admin.db import Database
+from webhook_admin.delivery import records
+from webhook_admin.delivery.deliveries import State
+from webhook_admin.delivery.records import Attempt, Delivery
+
+T = TypeVar("T")
+OnRecord = tuple[Delivery, list[Attempt]]
+
+_PATIENCE = 10  # seconds
+_LOOK_EVERY = 0.01  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How many events were sent, the requests that the receiver got, and the deliveries on record."""
+
+    events: int
+    arrivals: Sequence[Arrival]
+    deliveries: Sequence[OnRecord]
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """A table of the deliveries, with its header."""
+        yield "message", "status", "state", "attempts", "outcomes"
+        for delivery, attempts in self.deliveries:
+            outcomes = ", ".join(f"{attempt.outcome} ({attempt.status_code})" for attempt in attempts)
+            yield delivery.message_id, delivery.status, delivery.state, str(len(attempts)), outcomes
+
+    def figures(self) -> dict[str, int]:
+        """How many there were of what."""
+        genuine = [arrival for arrival in self.arrivals if not arrival.fault]
+        return {
+            "eventsSent": self.events,
+            "requestsReceived": len(self.arrivals),
+            "verified": len(genuine),
+            "retried": len(genuine) - len({arrival.id for arrival in genuine}),
+            "forged": len(self.arrivals) - len(genuine),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, and the deliveries as `deliveries show --json` has them."""
+        schema = DeliveryWithAttempts()
+        shown = [schema.dump(asdict(delivery) | {"attempts": attempts}) for delivery, attempts in self.deliveries]
+        return self.figures() | {"deliveries": shown}
+
+
+def attempted(database: Database, delivery_id: str) -> Delivery:
+    """The delivery, as soon as an attempt is on record. Raises `ClickException` if that does not come about."""
+
+    def look() -> Delivery | None:
+        with database.connect() as connection:
+            delivery, attempts = records.get(connection, delivery_id)
+        return delivery if attempts else None
+
+    return _wait_for(look)
+
+
+def concluded(database: Database) -> list[OnRecord]:
+    """All deliveries, as soon as none is pending. Raises `ClickException` if that does not come about."""
+
+    def look() -> list[OnRecord] | None:
+        with database.connect() as connection:
+            found = records.list_deliveries(connection, None, None, None, None, 100).items
+            if any(delivery.state == State.PENDING for delivery in found):
+                return None
+            return [records.get(connection, delivery.id) for delivery in found]
+
+    return _wait_for(look)
+
+
+def _wait_for(look: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(_LOOK_EVERY)
+    raise click.ClickException(f"The service has put nothing new on record for {_PATIENCE} seconds.")

@@ -1,0 +1,123 @@
+"""The whole service in this process, on a store that goes away with it."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from socketserver import BaseServer
+from typing import cast
+from wsgiref.types import WSGIApplication
+
+from sqlalchemy import URL
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from webhook_admin import create_app, keys, migrations
+from webhook_admin.config import Settings
+from webhook_admin.db import Database
+from webhook_admin.delivery.dispatcher import Dispatcher
+from webhook_admin.web.scope import Parts
+
+LOOPBACK = "127.0.0.1"
+RETRY_AFTER = 1.0
+"""Seconds; nobody wants to watch for the five that are the default."""
+
+# How often a server looks whether it is to end, in seconds; the half that is the default would be felt.
+_LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service as it runs: the API's URL, the store, and a platform key."""
+
+    url: str
+    database: Database
+    platform_key: str
+
+
+@contextmanager
+def running_service(folder: Path, ca_bundle: Path) -> Iterator[Service]:
+    """The API and a dispatcher, as long as the context lasts, with everything that they keep in the folder."""
+    app = create_app(_settings(folder, ca_bundle))
+    with closing(cast("Parts", app.extensions["webhook_admin"])) as parts:
+        migrations.upgrade(parts.database)
+        with parts.database.transaction() as connection:
+            key = keys.create(connection, None, datetime.now(UTC), "demo")
+        with _serving_api(app) as url, _dispatching(parts):
+            yield Service(url, parts.database, key.key)
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Let the server serve, in a thread, as long as the context lasts."""
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_EVERY,), name=type(server).__name__)
+    with server:
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _settings(folder: Path, ca_bundle: Path) -> Settings:
+    # Not from the environment: what it says is about the user's own service.
+    return Settings(
+        data_dir=folder,
+        database_url=URL.create("sqlite", database=str(folder / "webhook-admin.db")),
+        secret_key=(),
+        allowed_networks=(ip_network(LOOPBACK),),
+        ca_bundle=ca_bundle,
+        retry_schedule=(RETRY_AFTER,) * 3,
+        delivery_max_age=60,
+        connect_timeout=5,
+        request_timeout=5,
+        lane_concurrency=10,
+        max_in_flight=10,
+        lease_seconds=30,
+        host=LOOPBACK,
+        port=0,
+        log_level="error",
+        log_format="text",
+    )
+
+
+@contextmanager
+def _serving_api(app: WSGIApplication) -> Iterator[str]:
+    # Left to bind by itself, the server would ask DNS for its own name.
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = listener.getsockname()[1]
+        server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
+    with serving(server):
+        yield f"http://{LOOPBACK}:{port}"
+
+
+class _Handler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: the service logs its requests itself."""
+
+
+@contextmanager
+def _dispatching(parts: Parts) -> Iterator[None]:
+    dispatcher = Dispatcher(parts.settings, parts.database, parts.cipher)
+    told = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="dispatcher") as thread:
+        running = thread.submit(asyncio.run, _dispatch(dispatcher, told))
+        try:
+            yield
+        finally:
+            told.set()
+            running.result()
+
+
+async def _dispatch(dispatcher: Dispatcher, told: threading.Event) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(dispatcher.run(stop))
+        await asyncio.to_thread(told.wait)
+        stop.set()
