@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,18 +25,19 @@ def notify(connection: Connection) -> None:
         connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": _CHANNEL})
 
 
-async def wake_ups(database: Database) -> AsyncIterator[None]:
+async def wake_ups(database: Database) -> AsyncGenerator[None, None]:
     """Comes round, for ever, whenever there may be something new in the store, and when it is reachable again."""
     while True:
         try:
-            async for _ in _look(database.file) if database.file else _listen(database):
-                yield
+            async with aclosing(_look(database.file) if database.file else _listen(database)) as inner:
+                async for _ in inner:
+                    yield
         except (OSError, sqlite3.Error, psycopg.Error):
             # The dispatcher meets the same trouble, and reports it.
             await asyncio.sleep(_RECONNECT_AFTER)
 
 
-async def _listen(database: Database) -> AsyncIterator[None]:
+async def _listen(database: Database) -> AsyncGenerator[None, None]:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     options = {name: value for name, value in POSTGRESQL_CONNECTION.items() if name not in database.url.query}
     async with await psycopg.AsyncConnection.connect(url, autocommit=True, **options) as connection:
@@ -46,7 +47,7 @@ async def _listen(database: Database) -> AsyncIterator[None]:
             yield
 
 
-async def _look(file: Path) -> AsyncIterator[None]:
+async def _look(file: Path) -> AsyncGenerator[None, None]:
     inode = _inode(file)
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None)) as connection:
         seen = None

@@ -244,9 +244,10 @@ def conclude(connection: Connection, changes: Sequence[Next]) -> None:
 def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
     """Cancel what waits in the lanes for an account or a webhook that is gone, or for a webhook that is disabled.
 
-    What is under way is left to those who wait for the answer. At most some thousand at once; returns whether that was
-    all.
+    What is under way is left to those who wait for the answer, and what is locked to those who deal with it. At most
+    some thousand at once; returns whether that was all.
     """
+    skip_locked = "FOR UPDATE OF candidates SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
     rows = bulk(
         connection,
         f"""
@@ -266,7 +267,7 @@ def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
             WHERE candidates.due_at IS NOT NULL AND candidates.attempts = candidates.recorded
                 AND (accounts.id IS NULL
                      OR candidates.webhook_id IS NOT NULL AND (webhooks.id IS NULL OR webhooks.status = 'DISABLED'))
-            LIMIT {_ORPHANS}
+            LIMIT {_ORPHANS} {skip_locked}
         ) AS orphans
         WHERE deliveries.account_id = orphans.account_id AND deliveries.id = orphans.id
             AND deliveries.state = 'PENDING' AND deliveries.attempts = deliveries.recorded

@@ -212,14 +212,21 @@ def changed(connection: Connection, now: int) -> list[Changed]:
 
 
 def wake(connection: Connection, keys: Collection[Key], now: int) -> None:
-    """Make the lanes due, whatever their breakers have learned about other webhooks than today's."""
+    """Make the lanes due, whatever their breakers have learned about other webhooks than today's.
+
+    Lanes that somebody else is working on are left out; nobody is waited for.
+    """
     bulk(
         connection,
         f"""
         UPDATE lanes SET due_at = :now, paused_until = 0, failures = 0, webhook_etag = (
             SELECT webhooks.id || '.' || revision FROM webhooks WHERE webhooks.account_id = lanes.account_id
         )
-        FROM {{given}} WHERE {_GIVEN} AND holder IS NULL
+        FROM (
+            SELECT lanes.account_id, lanes.destination FROM {{given}} JOIN lanes ON {_GIVEN} AND holder IS NULL
+            {_lock_wording(connection, skip=True)}
+        ) AS given
+        WHERE {_GIVEN}
         """,
         _KEY,
         sorted(keys),
