@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_admin.delivery.retry import HOUR, MINUTE, SCHEDULE, SECOND, next_due, parse_retry_after, pause
+from webhook_admin.config import RETRY_SCHEDULE
+from webhook_admin.delivery.retry import HOUR, MINUTE, SECOND, next_due, parse_retry_after, pause
 
+SCHEDULE = [wait * SECOND for wait in RETRY_SCHEDULE]
 NOW = 1_780_000_000_000
 
 

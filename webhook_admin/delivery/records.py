@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from webhook_admin import formats
 from webhook_admin.db import Page, page
@@ -65,15 +65,14 @@ class _Row(NamedTuple):
     paused_until: int | None
 
 
-_OWN = {name: deliveries.c[name] for name in _Row._fields if name in deliveries.c}
-_ELSEWHERE = {
+_ELSEWHERE: dict[str, ColumnElement[Any]] = {
     # Where nothing has been sent yet, it would go to the webhook as it is now.
-    "callback_url": func.coalesce(deliveries.c.callback_url, webhooks.c.callback_url),
-    "webhook_format": webhooks.c.payload_format,
+    "callback_url": func.coalesce(deliveries.c.callback_url, webhooks.c.callback_url).label("callback_url"),
+    "webhook_format": webhooks.c.payload_format.label("webhook_format"),
     "paused_until": lanes.c.paused_until,
 }
 _ROWS = (
-    select(*((_OWN | _ELSEWHERE)[name].label(name) for name in _Row._fields))
+    select(*(_ELSEWHERE[name] if name in _ELSEWHERE else deliveries.c[name] for name in _Row._fields))
     .select_from(deliveries)
     .outerjoin(
         webhooks, and_(webhooks.c.account_id == deliveries.c.account_id, webhooks.c.id == deliveries.c.webhook_id)

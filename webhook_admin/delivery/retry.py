@@ -11,18 +11,6 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
-SCHEDULE: tuple[int, ...] = (
-    5 * SECOND,
-    30 * SECOND,
-    2 * MINUTE,
-    10 * MINUTE,
-    30 * MINUTE,
-    2 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-)
-"""The wait after each failed attempt; after the ninth there is none."""
-
 JITTER = 0.2
 """The part of a wait by which it may be shorter or longer, so that what failed together does not return together."""
 
