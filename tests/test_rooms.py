@@ -15,6 +15,7 @@ ROOMS = [
     "errors",
     "ids",
     "callback_urls",
+    "events",
     "formats",
     "config",
     "models",
@@ -26,6 +27,7 @@ ROOMS = [
     "keys",
     "webhooks",
     "last_used",
+    "delivery",
     "web",
     "__init__",
     "cli",
@@ -37,6 +39,8 @@ ONLY_IN = {
     "click": {"cli"},
     "granian": {"cli"},
     "alembic": {"migrations"},
+    "pycurl": {"delivery"},
+    "requests": {"cli"},
 }
 
 

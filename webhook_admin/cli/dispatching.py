@@ -1,12 +1,13 @@
 """`dispatch`: a dispatcher alone; and the one that `up` keeps running beside the API."""
 
 import asyncio
+import gc
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import click
 import uvloop
@@ -38,9 +39,17 @@ def run(settings: Settings, *signals: signal.Signals) -> None:
     cipher = encryption.load_cipher(settings)
     encryption.require_fitting(cipher, database)
     logs.configure(settings.log_level, settings.log_format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until(signals, Dispatcher(settings, database, cipher)))
+    run_loop(_until(signals, Dispatcher(settings, database, cipher)))
     database.close()
+
+
+def run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` as a dispatcher's process does."""
+    # What is there now stays, and of what comes hardly anything is in a circle: looking for those took 8 % of the time.
+    gc.freeze()
+    gc.set_threshold(50_000)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 async def _until(signals: Iterable[signal.Signals], dispatcher: Dispatcher) -> None:

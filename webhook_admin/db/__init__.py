@@ -35,8 +35,8 @@ class Database:
         else:
             self._engine = engines.postgresql(url, lock_seconds)
         event.listen(self._engine, "handle_error", engines.translate)
-        isolation = {} if self.file else {"isolation_level": "READ COMMITTED"}
-        self._transactions = self._engine.execution_options(**isolation)
+        options = {} if self.file else {"isolation_level": "READ COMMITTED", "replan": True}
+        self._transactions = self._engine.execution_options(**options)
         if self.file:
             # Not on the engine itself, where SQLAlchemy would look for listeners at every step of every statement.
             event.listen(self._transactions, "begin", engines.begin_immediate)

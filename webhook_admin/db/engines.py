@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.engine.interfaces import ExceptionContext, ExecutionContext
 from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -60,6 +60,14 @@ def postgresql(url: URL, lock_seconds: float) -> Engine:
     settings = POSTGRESQL_CONNECTION | {"options": f"-c lock_timeout={lock_seconds}s -c timezone=UTC"}
     defaults = {name: value for name, value in settings.items() if name not in url.query}
     engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=defaults)
+
+    @event.listens_for(engine, "do_execute")
+    def execute(cursor: Any, statement: str, parameters: Any, context: ExecutionContext) -> bool:
+        # PostgreSQL keeps the plan of a prepared statement: the one for an empty queue reads all of a full one.
+        if not context.execution_options.get("replan"):
+            return False
+        cursor.execute(statement, parameters, prepare=False)
+        return True
 
     @event.listens_for(engine, "checkout")
     def still_open(dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from math import inf
 from typing import NamedTuple, Self
@@ -62,8 +63,14 @@ class Resolver:
         task = self._under_way.get(host)
         if task is None:
             task = self._under_way[host] = asyncio.create_task(self._ask(host))
-            task.add_done_callback(lambda _: self._under_way.pop(host))
+            task.add_done_callback(partial(self._asked, host))
         return await asyncio.shield(task)
+
+    def _asked(self, host: str, task: asyncio.Task[Answer]) -> None:
+        del self._under_way[host]
+        if not task.cancelled():
+            # Whoever waited may have given up before; a failure is to be no surprise then.
+            task.exception()
 
     async def _ask(self, host: str) -> Answer:
         try:

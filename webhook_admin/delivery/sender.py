@@ -3,14 +3,15 @@
 import asyncio
 import ssl
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import certifi
 import pycurl
+import structlog
 
 from webhook_admin.callback_urls import CallbackUrl, InvalidCallbackUrl, Network, parse
 from webhook_admin.delivery.exchange import BLOCKED, Outcome, Request, Result
@@ -21,8 +22,17 @@ from webhook_admin.delivery.transfer import Limits, Transfer
 __all__ = ["Outcome", "Request", "Result", "Sender"]
 
 Done = Callable[[Result], None]
+log = structlog.get_logger()
 # Seconds that a connection may wait for its next request: it takes memory, and a retry is to look the name up again.
 _IDLE = 3.0
+
+
+class Exchange(NamedTuple):
+    """A request under way since `started`, by the loop's clock."""
+
+    request: Request
+    done: Done
+    started: float
 
 
 class Sender:
@@ -89,58 +99,70 @@ class Sender:
 
     def start(self, request: Request, done: Done) -> None:
         """Send one request; `done` is called in the event loop's thread, later, with what came of it."""
-        started = self._loop.time()
-        try:
-            url = self._parse(request.url)
-        except InvalidCallbackUrl:
-            # The rules may have changed since the URL was registered.
-            self._loop.call_soon(done, BLOCKED)
-            return
-        transfer = self._pools.take(url.origin)
-        if transfer is not None:
-            self._perform(transfer, url, request, started, done)
-            return
-        task = self._loop.create_task(self._connect(url, request, started, done))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        exchange = Exchange(request, done, self._loop.time())
+        with self._ending(exchange):
+            try:
+                url = self._parse(request.url)
+            except InvalidCallbackUrl:
+                # The rules may have changed since the URL was registered.
+                self._loop.call_soon(done, BLOCKED)
+                return
+            transfer = self._pools.take(url.origin)
+            if transfer is not None:
+                self._perform(transfer, url, exchange)
+                return
+            task = self._loop.create_task(self._connect(url, exchange))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, url: CallbackUrl, request: Request, started: float, done: Done) -> None:
-        try:
-            answer = self._resolver.known(url.host) or await self._look_up(url.host)
-        except (LookupFailed, TimeoutError):
-            done(Result(Outcome.DNS, duration_ms=self._since(started)))
-        except asyncio.CancelledError:
-            done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
-        else:
-            if answer.addresses:
-                transfer = self._pools.add(Transfer(url, answer.addresses, self._limits))
-                self._perform(transfer, url, request, started, done)
+    async def _connect(self, url: CallbackUrl, exchange: Exchange) -> None:
+        with self._ending(exchange):
+            try:
+                answer = self._resolver.known(url.host) or await self._look_up(url.host)
+            except (LookupFailed, TimeoutError):
+                exchange.done(Result(Outcome.DNS, duration_ms=self._since(exchange)))
+            except asyncio.CancelledError:
+                exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
             else:
-                done(BLOCKED)
+                if answer.addresses:
+                    transfer = self._pools.add(Transfer(url, answer.addresses, self._limits))
+                    self._perform(transfer, url, exchange)
+                else:
+                    exchange.done(BLOCKED)
 
     async def _look_up(self, host: str) -> Answer:
         async with asyncio.timeout(self._connect_timeout):
             return await self._resolver.look_up(host)
 
-    def _perform(self, transfer: Transfer, url: CallbackUrl, request: Request, started: float, done: Done) -> None:
-        transfer.prepare(request, url.target, self._loop.time() - started)
+    def _perform(self, transfer: Transfer, url: CallbackUrl, exchange: Exchange) -> None:
+        transfer.prepare(exchange.request, url.target, self._loop.time() - exchange.started)
         future = self._multi.add_handle(transfer.curl)
-        future.add_done_callback(partial(self._performed, transfer, url.origin, started, done))
+        future.add_done_callback(partial(self._performed, transfer, url.origin, exchange))
 
     def _performed(
-        self, transfer: Transfer, origin: str, started: float, done: Done, future: asyncio.Future[pycurl.Curl]
+        self, transfer: Transfer, origin: str, exchange: Exchange, future: asyncio.Future[pycurl.Curl]
     ) -> None:
-        if future.cancelled():
-            self._pools.close(transfer)
-            done(Result(Outcome.UNKNOWN, duration_ms=self._since(started)))
-            return
-        error = future.exception()
-        result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(started))
-        if transfer.is_kept:
-            self._pools.put(origin, transfer)
-        else:
-            self._pools.close(transfer)
-        done(result)
+        with self._ending(exchange):
+            if future.cancelled():
+                self._pools.close(transfer)
+                exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
+                return
+            error = future.exception()
+            result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(exchange))
+            if transfer.is_kept:
+                self._pools.put(origin, transfer)
+            else:
+                self._pools.close(transfer)
+            exchange.done(result)
+
+    @contextmanager
+    def _ending(self, exchange: Exchange) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            # Nothing is known here that could go wrong. But a request that does not end would keep its place for ever.
+            log.exception("sender_failed")
+            exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
 
     def _sweep(self) -> None:
         self._pools.sweep()
@@ -149,8 +171,8 @@ class Sender:
     def _stop_sweeping(self) -> None:
         self._sweeping.cancel()
 
-    def _since(self, started: float) -> int:
-        return round((self._loop.time() - started) * 1_000)
+    def _since(self, exchange: Exchange) -> int:
+        return round((self._loop.time() - exchange.started) * 1_000)
 
 
 def _default_authorities(folder: Path) -> Path:

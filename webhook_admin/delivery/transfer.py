@@ -13,7 +13,7 @@ from typing import Any
 import pycurl
 
 from webhook_admin.callback_urls import CallbackUrl, Network, may_connect
-from webhook_admin.delivery.connection import Traffic, is_quiet, local_port, traffic
+from webhook_admin.delivery.connection import Traffic, borrow, is_quiet, local_port, traffic
 from webhook_admin.delivery.exchange import BLOCKED, Outcome, Request, Result
 
 MAX_KEPT = 2_048
@@ -51,7 +51,7 @@ class Transfer:
         self.is_kept = True
         self._opened: list[int] = []
         self._opened_at = 0.0
-        self._descriptor: int | None = None
+        self._socket: socket.socket | None = None
         for option, value in [*_FIXED, *self._callbacks(), *self._connection(url, addresses)]:
             self.curl.setopt(option, value)
 
@@ -79,13 +79,11 @@ class Transfer:
             self.is_kept = False
             return BLOCKED
         if self._opened:
-            port = self.curl.getinfo(pycurl.LOCAL_PORT)
-            self._descriptor = next((one for one in self._opened if local_port(one) == port), None)
-            self._opened.clear()
+            self._find_connection(self.curl.getinfo(pycurl.LOCAL_PORT))
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         outcome = self._outcome(error, status)
         # After an error libcurl may not be done with the handle.
-        self.is_kept &= not error and self._has_whole_head and self._descriptor is not None
+        self.is_kept &= not error and self._has_whole_head and self._socket is not None
         if not self._has_whole_head or status < HTTPStatus.OK:
             return Result(outcome, duration_ms=duration_ms)
         response = self._received.decode(errors="replace").replace("\0", "")
@@ -97,12 +95,29 @@ class Transfer:
         libcurl looks too, but only once a second.
         """
         is_young = time.monotonic() < self._opened_at + self._limits.keep
-        return is_young and self._descriptor is not None and is_quiet(self._descriptor)
+        return is_young and self._socket is not None and is_quiet(self._socket)
 
     def close(self) -> None:
         """Give the handle back to libcurl, and close its connection."""
+        self._let_go()
         self.curl.close()
         self._share.close()
+
+    def _find_connection(self, port: int) -> None:
+        """Of the sockets that have been opened meanwhile, the one that is in use has this port on this machine."""
+        self._let_go()
+        for descriptor in self._opened:
+            candidate = borrow(descriptor)
+            if candidate and not self._socket and local_port(candidate) == port:
+                self._socket = candidate
+            elif candidate:
+                candidate.detach()
+        self._opened.clear()
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            self._socket.detach()
+            self._socket = None
 
     def _callbacks(self) -> list[tuple[int, Any]]:
         return [
@@ -153,8 +168,8 @@ class Transfer:
 
     def _read(self, size: int) -> bytes:
         # As late as can be: from here libcurl sends without asking anybody.
-        if self._descriptor is not None and not self._before:
-            self._before = traffic(self._descriptor)
+        if self._socket is not None and not self._before:
+            self._before = traffic(self._socket)
         return self._body.read(size)
 
     def _write(self, data: bytes) -> int | None:
@@ -180,9 +195,9 @@ class Transfer:
         libcurl asks neither: it takes what OpenSSL has read ahead, or what crossed the request on its way.
         """
         before, self._before = self._before, None
-        if before is None or self._descriptor is None or self._opened:
+        if before is None or self._socket is None or self._opened:
             return False
-        now = traffic(self._descriptor)
+        now = traffic(self._socket)
         return now is not None and (now.received == before.received or now.acknowledged == before.acknowledged)
 
 
