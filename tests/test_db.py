@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from conftest import _dsn, wait_until
-from sqlalchemy import URL, insert, select
+from sqlalchemy import URL, insert, select, text
 
 from webhook_admin import accounts
 from webhook_admin.db import Database
@@ -185,3 +185,16 @@ def test_a_locked_store_is_unavailable(sqlite_url: URL) -> None:
             accounts.create(connection, "acme", NOW)
         holder.close()
         assert count(database) == 0
+
+
+def test_who_stops_in_a_transaction_loses_it(postgresql_url: URL) -> None:
+    """Its locks are free again after the time that anyone waits for a lock, and it is told when it goes on."""
+    asleep = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    with closing(Database(postgresql_url, lock_seconds=0.2)) as database, closing(Database(postgresql_url)) as other:
+        with pytest.raises(StoreUnavailable), database.transaction() as connection:
+            accounts.create(connection, "acme", datetime.now(UTC))
+            with other.connect() as looking:
+                wait_until(lambda: looking.scalar(asleep) == 0)
+            accounts.create(connection, "globex", datetime.now(UTC))
+        with database.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM accounts")) == 0

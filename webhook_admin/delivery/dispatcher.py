@@ -103,7 +103,7 @@ class Dispatcher:
             self._renew_at = 0
             await asyncio.sleep(_AFTER_TROUBLE)
             return
-        if wait > 0:
+        if wait > 0 and not self._is_done():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait / clock.SECOND)
 
