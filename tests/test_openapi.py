@@ -92,7 +92,7 @@ def examples(part: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         shown = part.get("examples", [])
         if isinstance(shown, list):
             yield from ((example, part) for example in shown)
-        else:
+        elif "schema" in part:
             yield from ((example["value"], part["schema"]) for example in shown.values())
         part = list(part.values())
     if isinstance(part, list):
@@ -110,9 +110,11 @@ def test_examples_fit_their_schemas() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_shows_a_notification_in_each_payload_format(name: str) -> None:
-    """The author of a receiver finds the body that the format sends, and its schema."""
+    """The author of a receiver finds the body that the format sends, and its schema under a name of its own."""
     body = DOCUMENT["webhooks"]["deliveryStatus"]["post"]["requestBody"]["content"]["application/json"]
-    schema = next(schema for schema in body["schema"]["anyOf"] if schema["title"] == name)
+    names = [reference["$ref"].removeprefix("#/components/schemas/") for reference in body["schema"]["anyOf"]]
+    schema = DOCUMENT["components"]["schemas"][dict(zip(FORMATS, names, strict=True))[name]]
+    assert schema == FORMATS[name].SCHEMA
     require_fit(body["examples"][name]["value"], schema)
 
 
@@ -164,19 +166,36 @@ def test_the_account_can_be_named(operation: Operation) -> None:
 # What it promises, seen for real
 
 
-BODIES = {
+EVENTS = next(operation for operation in OPERATIONS if operation.id == "acceptEvents")
+PREVIEW = next(operation for operation in OPERATIONS if operation.id == "previewDeliveryStatusNotification")
+SHOWN_EVENTS = EVENTS.described["requestBody"]["content"]["application/json"]["examples"]["events"]["value"]["events"]
+SHOWN_PREVIEW = PREVIEW.described["requestBody"]["content"]["application/json"]["examples"]["event"]["value"]
+BODIES: dict[str, dict[str, Any]] = {
     "createDeliveryStatusWebhook": {"callbackUrl": URL_1},
     "updateDeliveryStatusWebhook": {"callbackUrl": URL_2},
     "putAccount": {"name": "Acme Ltd"},
     "createKey": {"name": "deploy script"},
+    "acceptEvents": {"events": SHOWN_EVENTS},
+    "previewDeliveryStatusNotification": SHOWN_PREVIEW,
+}
+# Bodies that are wrong in ways of their own.
+MORE_BODIES = {
+    "acceptEvents": [
+        {"events": [SHOWN_EVENTS[0], SHOWN_EVENTS[1] | {"callbackUrl": "http://hooks.example.com"}]},
+        {"events": [SHOWN_EVENTS[0], SHOWN_EVENTS[1] | {"timestamp": "2026-04-09T14:41:03Z"}]},
+    ],
+    "previewDeliveryStatusNotification": [{"event": SHOWN_PREVIEW["event"] | {"accountId": "other"}}],
 }
 # An order in which each operation once finds what it works on, and once does not.
 LIFE = [
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
+    "previewDeliveryStatusNotification",
     "createDeliveryStatusWebhook",
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
+    "previewDeliveryStatusNotification",
+    "listPayloadFormats",
     "listWebhooks",
     "deleteDeliveryStatusWebhook",
     "revokeKey",
@@ -185,6 +204,7 @@ LIFE = [
     "getAccount",
     "putAccount",
     "listAccounts",
+    "acceptEvents",
     "deleteAccount",
     "getLiveness",
     "getReadiness",
@@ -198,13 +218,14 @@ def ways_to_ask(operation: Operation) -> Iterator[dict[str, Any]]:
         {"headers": {name: CONDITIONS[name]}} for name in CONDITIONS if name in operation.parameters("header")
     ]
     inputs: list[dict[str, Any]] = [{}]
-    if operation.parameters("query"):
+    if operation.method == "GET":
         inputs = [{}, {"query_string": {"limt": "1"}}]
     if body := BODIES.get(operation.id):
         inputs = [
             {"json": body},
             {"json": body | {"naem": "Acme Ltd"}},
-            {"data": bytes(100_000), "content_type": "application/json"},
+            *({"json": other} for other in MORE_BODIES.get(operation.id, [])),
+            {"data": bytes(4 * 1024 * 1024 + 1), "content_type": "application/json"},
             {"data": "{}", "content_type": "text/plain"},
         ]
     return (condition | input_ for condition, input_ in product([*conditions, {}], inputs))
@@ -272,6 +293,12 @@ def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platf
             witness(operation, caller, path, **request)
     assert witness.answers == promised(range(500))
     assert witness.problems >= shown_problems(range(500))
+
+
+def test_the_events_that_are_shown_are_accepted_as_shown(customer: Api, platform: Api) -> None:
+    """The example of a call gets the example of an answer, for an account without a webhook."""
+    shown = EVENTS.described["responses"]["202"]["content"]["application/json"]["examples"]["accepted"]["value"]
+    assert platform("POST", "/events", json={"events": SHOWN_EVENTS}).json == shown
 
 
 def ask_once(platform: Api, status: int) -> Witness:
@@ -402,3 +429,19 @@ def test_a_generated_client_reads_a_problem(call: Callable[..., Any]) -> None:
     refused = call("create", body=models.WebhookInput("http://hooks.example.com/")).parsed
     assert isinstance(refused, models.Problem)
     assert [(error.field, error.code) for error in refused.errors] == [("callbackUrl", "not_https")]
+
+
+@on_sqlite
+def test_a_generated_client_sends_events(
+    generated: ModuleType, customer: Api, platform: Api, start: Callable[..., Process]
+) -> None:
+    """It makes the document's own example of a call, whose every field it has read, and is told what became of it."""
+    models = importlib.import_module("generated_client.models")
+    accept = importlib.import_module("generated_client.api.events.accept_events").sync
+    body = models.EventsInput.from_dict({"events": SHOWN_EVENTS})
+    assert [event.keys() for event in body.to_dict()["events"]] == [event.keys() for event in SHOWN_EVENTS]
+    with generated.AuthenticatedClient(start().url, platform.key) as client:
+        answer = accept(client=client, body=body)
+        assert (answer.accepted, answer.duplicates, answer.unrouted) == (1, 0, 1)
+        answer = accept(client=client, body=body)
+        assert (answer.accepted, answer.duplicates, answer.unrouted) == (0, 1, 1)

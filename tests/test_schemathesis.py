@@ -5,8 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from conftest import Api, Process
+import hypothesis
+import pytest
+import schemathesis
+from conftest import URL_1, Api, Process
+from flask import Flask
+
+from webhook_admin.events import UNSUCCESSFUL
 
 CONFIG = """
 seed = 1
@@ -41,6 +48,14 @@ parameters = { "path.account_id" = "acme" }
 [[operations]]
 include-operation-id = ["createDeliveryStatusWebhook", "createKey"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]
+# An event's account must exist, and a reason needs its status: 400.
+[[operations]]
+include-operation-id = "acceptEvents"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "409"]
+# So it does in a preview, whose account is the caller's, and may have no webhook: 400, 404.
+[[operations]]
+include-operation-id = "previewDeliveryStatusNotification"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 [[operations]]
 include-operation-id = "updateDeliveryStatusWebhook"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "412"]
@@ -69,3 +84,31 @@ def test_every_answer_is_in_the_document(
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_events_that_the_document_allows_are_accepted(app: Flask, platform: Api, customer: Api) -> None:
+    """What the schema of an event allows is accepted, but for what no schema can say about a field."""
+    operation = schemathesis.openapi.from_dict(app.test_client().get("/openapi.json").json)["/events"]["POST"]
+
+    def sensible(event: dict[str, Any]) -> dict[str, Any]:
+        kept = event if event["status"] in UNSUCCESSFUL else {**event, "reason": None}
+        return {name: value for name, value in kept.items() if value is not None} | {
+            "accountId": "acme",
+            "callbackUrl": URL_1,
+        }
+
+    phases = [hypothesis.Phase.generate]
+    statuses = set()
+
+    @hypothesis.settings(max_examples=40, deadline=None, database=None, derandomize=True, phases=phases)
+    @hypothesis.given(operation.as_strategy())
+    def check(case: schemathesis.Case) -> None:
+        answer = platform("POST", "/events", json={"events": list(map(sensible, case.body["events"]))})
+        # No schema forbids NUL, and an id may come twice by chance.
+        assert {error["code"] for error in answer.json.get("errors", [])} <= {"invalid_character"}, answer.text
+        statuses.add(answer.status_code)
+
+    check()
+    assert 202 in statuses
+    assert statuses <= {202, 400, 409}

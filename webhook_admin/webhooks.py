@@ -125,6 +125,14 @@ def get(connection: Connection, account_id: str) -> Webhook:
     return Webhook(*row)
 
 
+def signing_secret(connection: Connection, cipher: MultiFernet, account_id: str) -> str:
+    """What the account's notifications are signed with, `whsec_` and so on. Raises `WebhookNotFound`."""
+    encrypted = connection.scalar(select(webhooks.c.signing_secret).where(webhooks.c.account_id == account_id))
+    if encrypted is None:
+        raise WebhookNotFound
+    return cipher.decrypt(encrypted).decode()
+
+
 def replace(
     connection: Connection,
     account_id: str,

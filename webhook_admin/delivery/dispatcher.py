@@ -165,7 +165,8 @@ class Dispatcher:
         # Lanes with more than can be cancelled at once are left as they are, and found again.
         if deliveries.cancel_orphans(connection, [key for key, orphaned in changed if orphaned]):
             lanes.wake(connection, [key for key, _ in changed], now)
-            self._look_round_at = now + _AT_LEAST_EVERY
+            # With very many lanes it takes its time, of which it is to have a twentieth.
+            self._look_round_at = now + max(_AT_LEAST_EVERY, 20 * (clock.now() - now))
 
     def _lease(self, connection: Connection, now: int) -> None:
         room = 0 if self._stopping else self._holdings.room(now)

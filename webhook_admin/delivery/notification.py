@@ -10,6 +10,11 @@ from webhook_admin.events import Event
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"webhook-admin/{version('webhook-admin')}"}
 
 
+def destination(event: Event, callback_url: str | None, payload_format: str | None) -> tuple[str, str]:
+    """Where the event goes, and in which format: by its own words first, then by those of the webhook, if any."""
+    return event.callback_url or callback_url or "", event.payload_format or payload_format or formats.DEFAULT
+
+
 def write(
     event: Event, payload_format: str, callback_url: str, secret: str | None, delivery_id: str, timestamp: int
 ) -> Request | None:

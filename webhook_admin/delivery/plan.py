@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from webhook_admin import formats
-from webhook_admin.delivery import retry
+from webhook_admin.delivery import notification, retry
 from webhook_admin.delivery.deliveries import ACCOUNT_DELETED, WEBHOOK_DELETED, WEBHOOK_DISABLED, Due, Next, State
 from webhook_admin.delivery.sender import Outcome, Result
 from webhook_admin.events import Event
@@ -42,10 +42,12 @@ def before(due: Due, event: Event, limits: Limits, now: int) -> Target | Next:
         return _end(due, State.FAILED, _used_up(due.attempts))
     if now >= due.created_at + limits.max_age:
         return _end(due, State.FAILED, f"It was not delivered within {limits.max_age // retry.SECOND} seconds.")
-    callback_url = event.callback_url or (due.webhook.callback_url if due.webhook else "")
-    default = due.webhook.payload_format if due.webhook else formats.DEFAULT
-    payload_format = due.payload_format or event.payload_format or default
-    return Target(callback_url, payload_format, due.webhook.signing_secret if due.webhook else None)
+    webhook = due.webhook
+    url, payload_format = notification.destination(
+        event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
+    )
+    # All attempts have the same bytes.
+    return Target(url, due.payload_format or payload_format, webhook.signing_secret if webhook else None)
 
 
 def skip(due: Due, event: Event, payload_format: str) -> Next:

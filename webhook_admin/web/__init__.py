@@ -7,9 +7,13 @@ from webhook_admin.web import (
     auth,
     delivery_status,
     docs,
+    events,
     health,
     keys,
+    notification,
     openapi,
+    payload_formats,
+    preview,
     problems,
     requests,
     scope,
@@ -19,9 +23,12 @@ from webhook_admin.web.auth import Access
 
 _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
+    preview.blueprint: Access.ACCOUNT,
+    payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,
     accounts.blueprint: Access.PLATFORM,
     keys.blueprint: Access.PLATFORM,
+    events.blueprint: Access.PLATFORM,
     health.blueprint: Access.ANYONE,
 }
 
@@ -34,6 +41,7 @@ def init_app(app: Flask, parts: scope.Parts) -> None:
     problems.init_app(app)
     auth.init_app(app, {blueprint.name: access for blueprint, access in _RESOURCES.items()})
     api = openapi.init_app(app)
+    notification.describe(api)
     for blueprint in _RESOURCES:
         api.register_blueprint(blueprint)
     app.register_blueprint(docs.blueprint)

@@ -21,7 +21,7 @@ class Access(Enum):
     """Whose keys open a resource."""
 
     ANYONE = "no key needed"
-    ACCOUNT = "the account's own keys, and platform keys that name it in X-Account-Id"
+    ACCOUNT = "account keys, and platform keys; where there is an account to act for, these name it in X-Account-Id"
     PLATFORM = "platform keys"
 
 

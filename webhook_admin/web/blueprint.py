@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import flask_smorest
 
-from webhook_admin.web.parsing import StrictParser
+from webhook_admin.web.parsing import MAX_BODY, StrictParser
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -13,7 +13,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest has no types
     """flask-smorest's, with the strict parser, and with types for its decorators."""
 
-    ARGUMENTS_PARSER = StrictParser()
+    def __init__(self, *arguments: Any, max_body: int = MAX_BODY, **options: Any) -> None:
+        """`max_body` is how many bytes the bodies of its calls may have."""
+        super().__init__(*arguments, **options)
+        self.ARGUMENTS_PARSER = StrictParser(max_body)
 
     def arguments(self, *arguments: Any, **options: Any) -> Callable[[View], View]:
         """Check the input by a schema, and give it to the view."""

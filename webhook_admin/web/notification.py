@@ -2,8 +2,20 @@
 
 from typing import Any
 
+from flask_smorest import Api
+
 from webhook_admin import formats
 from webhook_admin.events import Status
+
+
+def describe(api: Api) -> None:
+    """Add each payload format's body to the document's schemas, under the name that its class is to have."""
+    for name, module in formats.FORMATS.items():
+        api.spec.components.schema(_class_name(name), module.SCHEMA)
+
+
+def _class_name(name: str) -> str:
+    return "".join(map(str.capitalize, name.split("-")))
 
 
 def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
@@ -26,12 +38,17 @@ OPERATION: dict[str, Any] = {
     "tags": ["notifications"],
     "summary": "A delivery-status event of one message",
     "description": "POSTed to the callback URL. Verify it by Standard Webhooks (https://www.standardwebhooks.com) with "
-    "the webhook's signing secret. It may come more than once: the `webhook-id` is then the same.",
+    "the webhook's signing secret. It may come more than once: the `webhook-id` is then the same, and so is the body.",
     "security": [],
     "parameters": [
         _header("webhook-id", "The delivery's id, the same at every attempt."),
         _header("webhook-timestamp", "When this attempt was made, in Unix seconds."),
-        _header("webhook-signature", "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; of several, one fits."),
+        _header(
+            "webhook-signature",
+            "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; of several, one fits. Missing only where there "
+            "is no secret: in what goes to a message's own callback URL while the account has no webhook.",
+            required=False,
+        ),
         _header(
             "X-Signature",
             "In the format mta-v1 only: the lower-case hexadecimal HMAC-SHA256 of the body.",
@@ -42,7 +59,9 @@ OPERATION: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"anyOf": [module.SCHEMA for module in formats.FORMATS.values()]},
+                "schema": {
+                    "anyOf": [{"$ref": f"#/components/schemas/{_class_name(name)}"} for name in formats.FORMATS]
+                },
                 "examples": {
                     name: {"summary": formats.description(name), "value": _example(name)} for name in formats.FORMATS
                 },

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 from flask_smorest import Api
+from marshmallow import fields
 
 from webhook_admin import errors
 from webhook_admin.accounts import ACCOUNT_ID
@@ -98,6 +99,7 @@ def init_app(app: Flask) -> Api:
         },
     }
     api = _Api(app)
+    api.ma_plugin.converter.add_attribute_function(_property_names)
     either = "An API key. It may be sent in either way; both at once must be the same."
     api_key = {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": either}
     api.spec.components.security_scheme("apiKey", api_key)
@@ -119,6 +121,11 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest has no types
 
     def _register_pagination_header(self) -> None:
         """Keep flask-smorest's way of paging out of the document."""
+
+
+def _property_names(_converter: Any, field: fields.Field[Any], **_options: Any) -> dict[str, Any]:
+    """A keyword of JSON Schema that apispec does not pass on."""
+    return {name: field.metadata[name] for name in ("propertyNames",) if name in field.metadata}
 
 
 def _add_failure(responses: dict[int, Any], failure: Failure) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -13,9 +14,10 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from webhook_admin.errors import FieldError, InvalidInput
 from webhook_admin.web.problems import NOT_JSON
 
-# Bytes; no body of this API needs more.
+# Bytes; no body needs more unless its blueprint says so.
 MAX_BODY = 64 * 1024
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ESCAPED_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class StrictParser(FlaskParser):
@@ -24,13 +26,18 @@ class StrictParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": "raise", "query": "raise"}
 
+    def __init__(self, max_body: int = MAX_BODY) -> None:
+        """`max_body` is how many bytes a body may have."""
+        super().__init__()
+        self._max_body = max_body
+
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body, decoded; of a request without body and media type, an empty object."""
         if req.content_type is None and req.content_length in (None, 0) and "Transfer-Encoding" not in req.headers:
             return {}
         if req.mimetype != "application/json":
             raise UnsupportedMediaType(NOT_JSON)
-        return decode(_body(req))
+        return decode(_body(req, self._max_body))
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_options: Any) -> NoReturn:
         """Say everything that the schema has found wrong."""
@@ -48,25 +55,27 @@ def decode(body: bytes) -> Any:
         text = body.decode()
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
         # Only an escape can bring in either; the walk is spared to all other bodies.
-        if "\\u" in text:
+        if _ESCAPED_UNSTORABLE.search(text):
             _require_storable(value, "")
     except UnicodeDecodeError:
-        raise _bad_body("not_utf8", "The body must be encoded in UTF-8.") from None
+        raise _bad_body("not_utf8", "Must be encoded in UTF-8.") from None
     except RecursionError:
-        raise _bad_body("too_deep", "The body is nested too deeply.") from None
+        raise _bad_body("too_deep", "Must not be nested so deeply.") from None
     except json.JSONDecodeError as error:
-        raise _bad_body("not_json", f"The body is not valid JSON: {error}.") from None
+        raise _bad_body("not_json", f"Must be valid JSON: {error}.") from None
     except ValueError:
-        raise _bad_body("number_too_long", "A number in the body has too many digits.") from None
+        raise _bad_body("number_too_long", "A number has too many digits.") from None
     return value
 
 
-def _body(request: Request) -> bytes:
+def _body(request: Request, limit: int) -> bytes:
+    # One more than is accepted: Werkzeug cuts a chunked body off at its limit without a word.
+    request.max_content_length = limit + 1
     length = request.content_length
-    if length is not None and length > MAX_BODY:
+    if length is not None and length > limit:
         raise RequestEntityTooLarge
-    body = request.get_data()
-    if len(body) > MAX_BODY:
+    body = request.get_data(cache=False)
+    if len(body) > limit:
         raise RequestEntityTooLarge
     if length not in (None, len(body)):
         raise _bad_body("incomplete", "The body is shorter than its Content-Length.")
@@ -76,14 +85,14 @@ def _body(request: Request) -> bytes:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in value if counts[name] > 1)
         raise InvalidInput([FieldError(_printable(twice), "duplicate_key", "This key is there twice.")])
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _bad_body("not_json", f"The body is not valid JSON: {name} is none of its values.")
+    raise _bad_body("not_json", f"Must be valid JSON, which has no {name}.")
 
 
 def _require_storable(value: Any, path: str) -> None:

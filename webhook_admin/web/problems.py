@@ -1,5 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,8 @@ FAILED = "The service has failed. Its log says why under this correlation id."
 
 
 TYPE = "urn:webhook-admin:"
+# A body of a thousand events can have any number.
+MOST_FAULTS = 100
 
 
 def status_of(error: type[errors.Error]) -> int:
@@ -39,15 +42,24 @@ def status_of(error: type[errors.Error]) -> int:
 
 def problem(error: errors.Error) -> dict[str, Any]:
     """The body that says `error`."""
+    faults = _first(error.errors) if isinstance(error, errors.InvalidInput) else []
     body: dict[str, Any] = {
         "type": TYPE + error.code,
         "title": error.title,
         "status": status_of(type(error)),
-        "detail": str(error),
+        "detail": str(errors.InvalidInput(faults) if faults else error),
     }
-    if isinstance(error, errors.InvalidInput):
-        body["errors"] = [fault._asdict() for fault in error.errors]
+    if faults:
+        body["errors"] = [fault._asdict() for fault in faults]
     return body
+
+
+def _first(faults: Sequence[errors.FieldError]) -> Sequence[errors.FieldError]:
+    """The faults, and from a certain number on how many more there are."""
+    more = len(faults) - MOST_FAULTS
+    if more <= 0:
+        return faults
+    return [*faults[:MOST_FAULTS], errors.FieldError("body", "more", f"At least {more:,} more are not listed.")]
 
 
 def http_problem(status: int, detail: str) -> dict[str, Any]:

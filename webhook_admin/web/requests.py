@@ -1,4 +1,4 @@
-"""Each request's limits, its correlation id and its line in the log."""
+"""Each request's correlation id and its line in the log."""
 
 import re
 import string
@@ -10,8 +10,6 @@ import structlog
 from flask import Flask, Response, g, request
 from uuid_utils import uuid7
 
-from webhook_admin.web.parsing import MAX_BODY
-
 # Of a path, percent-encoded are line breaks of any kind, and what would end the path's quotes.
 _PRINTED = string.punctuation.translate({ord(sign): None for sign in '"\\%'})
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -19,9 +17,7 @@ log = structlog.get_logger()
 
 
 def init_app(app: Flask) -> None:
-    """Number, limit and log the app's requests."""
-    # One more than is accepted: Werkzeug cuts a chunked body off at its limit without a word.
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
+    """Number and log the app's requests."""
     app.url_map.merge_slashes = False
     app.before_request(_begin)
     app.after_request(_end)

@@ -7,6 +7,7 @@ from marshmallow import RAISE, fields
 
 from webhook_admin import formats
 from webhook_admin.accounts import ACCOUNT_ID
+from webhook_admin.events import Status
 from webhook_admin.web.fields import CallbackUrl, Fault, Limit, Text, Timestamp
 from webhook_admin.webhooks import DisabledReason, WebhookStatus
 
@@ -40,6 +41,7 @@ _EXPIRES_AT = {
 
 
 UNKNOWN_FIELD = Fault("unknown_field", "There is no such field here.")
+WRONG_TYPE = Fault("wrong_type", "Must be a JSON object.")
 
 
 def _absent() -> None:
@@ -53,7 +55,7 @@ class Schema(marshmallow.Schema):
         unknown = RAISE
 
     error_messages = {
-        "type": Fault("wrong_type", "Must be a JSON object."),  # type: ignore[dict-item]  # kept as it is
+        "type": WRONG_TYPE,  # type: ignore[dict-item]  # kept as it is
         "unknown": UNKNOWN_FIELD,  # type: ignore[dict-item]
     }
 
@@ -164,6 +166,30 @@ class PageInput(Schema):
 
 class WebhookPageInput(PageInput):
     status = Text(load_default=_absent, choices=WebhookStatus, metadata={"description": "Only those of this status."})
+
+
+class NoParameters(Schema):
+    pass
+
+
+class PayloadFormat(Schema):
+    name = Text(required=True, choices=formats.FORMATS)
+    description = fields.String(required=True, metadata={"description": "What it is, and whose."})
+    success = Text(
+        required=True,
+        choices=["2xx", "200"],
+        metadata={"description": "The HTTP status by which a receiver acknowledges; `2xx` is any from 200 to 299."},
+    )
+    examples = fields.Dict(
+        keys=Text(choices=Status),
+        values=fields.Dict(),
+        required=True,
+        metadata={"description": "A body for each status that it can say, by status. Events in others are skipped."},
+    )
+
+
+class PayloadFormatList(Schema):
+    items = fields.List(fields.Nested(PayloadFormat), required=True)
 
 
 class FieldError(Schema):

@@ -1,0 +1,97 @@
+"""/webhooks/delivery-status/preview: the request that an event would be sent as. Nothing is stored, nothing is sent."""
+
+from typing import Any
+
+from flask.views import MethodView
+
+from webhook_admin import formats, webhooks
+from webhook_admin.delivery import notification
+from webhook_admin.delivery.deliveries import WEBHOOK_DISABLED
+from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
+from webhook_admin.events import Event
+from webhook_admin.ids import new_id
+from webhook_admin.web.auth import account_id
+from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.delivery_status import PATH
+from webhook_admin.web.events import MAX_BODY
+from webhook_admin.web.openapi import ACCOUNT, X_ACCOUNT_ID, operation
+from webhook_admin.web.preview_schemas import EXAMPLE, Preview, PreviewInput
+from webhook_admin.web.scope import connection, now, parts
+from webhook_admin.webhooks import Webhook, WebhookStatus
+
+# Whatever can be posted to /events can be looked at.
+blueprint = Blueprint("preview", __name__, description="What a receiver is going to get.", max_body=MAX_BODY)
+_OTHER_ACCOUNT = FieldError("event.accountId", "other_account", "Leave it out, or name the account that is acted for.")
+
+
+def _preview(event: Event, payload_format: str, url: str, secret: str | None, delivery_id: str, timestamp: int) -> Any:
+    request = notification.write(event, payload_format, url, secret, delivery_id, timestamp)
+    if request is None:
+        return _skipped(url, formats.skip_reason(payload_format, event))
+    body = request.body.decode()
+    return {"method": "POST", "url": url, "headers": request.headers, "body": body, "skipped": None}
+
+
+def _skipped(url: str, why: str) -> Any:
+    return {"method": "POST", "url": url, "headers": {}, "body": None, "skipped": why}
+
+
+def _example() -> Any:
+    asked = PreviewInput().load(EXAMPLE)
+    return _preview(
+        Event(account_id="acme", **asked["event"]),
+        asked["payload_format"],
+        "https://hooks.example.com/delivery-status?tenant=42",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk=",
+        "dlv_0199c7a2b6f07d3e8a51c04f6e2b9d18",
+        1775745580,
+    )
+
+
+@blueprint.route(f"{PATH}/preview")
+class NotificationPreview(MethodView):
+    @blueprint.arguments(PreviewInput, examples={"event": {"value": EXAMPLE}})
+    @blueprint.response(200, Preview, examples={"request": {"value": _example()}})
+    @operation(
+        "previewDeliveryStatusNotification",
+        *ACCOUNT,
+        *(413, 415, InvalidInput([_OTHER_ACCOUNT]), WebhookNotFound()),
+        parameters=[X_ACCOUNT_ID],
+    )
+    def post(self, body: dict[str, Any]) -> Any:
+        """Preview a notification
+
+        The request that an event would be sent as, to the byte, with a true signature; or why there would be none: the
+        payload format has no way to say the event, or the webhook is disabled. Nothing is stored, nothing is sent, and
+        `webhook-id` names a delivery that does not exist. An event with a `callbackUrl` needs no webhook, but goes
+        unsigned without one.
+        """
+        event = _event(account_id(), body["event"])
+        webhook, secret = _webhook_and_secret(event)
+        url, payload_format = notification.destination(
+            event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
+        )
+        if event.callback_url is None and webhook and webhook.status == WebhookStatus.DISABLED:
+            return _skipped(url, WEBHOOK_DISABLED)
+        return _preview(
+            event, body.get("payload_format") or payload_format, url, secret, new_id("dlv"), int(now().timestamp())
+        )
+
+
+def _event(account_id: str, fields: dict[str, Any]) -> Event:
+    """The account's event. Raises `InvalidInput` if it says that it is another's."""
+    event = Event(**{"id": new_id("evt"), "account_id": account_id} | fields)
+    if event.account_id != account_id:
+        raise InvalidInput([_OTHER_ACCOUNT])
+    return event
+
+
+def _webhook_and_secret(event: Event) -> tuple[Webhook, str] | tuple[None, None]:
+    """The account's webhook, and its signing secret. Raises `WebhookNotFound` where the event needs one."""
+    try:
+        webhook = webhooks.get(connection(), event.account_id)
+        return webhook, webhooks.signing_secret(connection(), parts().cipher, event.account_id)
+    except WebhookNotFound:
+        if event.callback_url is None:
+            raise
+        return None, None
