@@ -5,11 +5,10 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection
 
 from webhook_admin.db.bulk import bulk
 from webhook_admin.delivery.lanes import Key
-from webhook_admin.models import accounts, webhooks
 
 
 class State(StrEnum):
@@ -73,17 +72,6 @@ class Due(NamedTuple):
         return Key(self.account_id, self.destination)
 
 
-class Begun(NamedTuple):
-    """An attempt that is about to be made: the `attempts`-th, when, where to, and in which format."""
-
-    account_id: str
-    id: str
-    attempts: int
-    begun_at: int
-    callback_url: str
-    payload_format: str
-
-
 class Next(NamedTuple):
     """What a delivery comes to after its `attempts` attempts; `due_at` is None unless it is still pending."""
 
@@ -95,25 +83,12 @@ class Next(NamedTuple):
     due_at: int | None
 
 
-class Attempt(NamedTuple):
-    """One HTTP request that has been made for a delivery, and what came of it. Times in milliseconds."""
-
-    account_id: str
-    delivery_id: str
-    number: int
-    started_at: int
-    duration_ms: int | None
-    outcome: str
-    status_code: int | None
-    response: str | None
-
-
 ACCOUNT_DELETED = "The account has been deleted."
 WEBHOOK_DELETED = "The webhook has been deleted."
 WEBHOOK_DISABLED = "The webhook is disabled, as the receiver has answered 410 Gone."
 _ORPHANS = 2_000
-_ID = {"account_id": "text", "id": "text", "attempts": "integer"}
-_CHOSEN = (
+ID = {"account_id": "text", "id": "text", "attempts": "integer"}
+UNCHANGED = (
     "deliveries.account_id = given.account_id AND deliveries.id = given.id AND deliveries.state = 'PENDING' "
     "AND deliveries.attempts = given.attempts"
 )
@@ -161,71 +136,6 @@ def _due(connection: Connection, wanted: Sequence[Wanted], most: int, now: int) 
     return [Due._make((*row[:11], Webhook._make(row[11:]) if row[11] else None)) for row in map(tuple, rows)]
 
 
-def begin(connection: Connection, attempts: Sequence[Begun]) -> set[str]:
-    """Count the attempts, before they are made; the ids of those deliveries that were still as they had been."""
-    rows = bulk(
-        connection,
-        f"""
-        UPDATE deliveries SET attempts = deliveries.attempts + 1, recorded = deliveries.attempts,
-            begun_at = given.begun_at, callback_url = given.callback_url, payload_format = given.payload_format
-        FROM {{given}} WHERE {_CHOSEN}
-        RETURNING deliveries.id
-        """,
-        _ID | {"begun_at": "bigint", "callback_url": "text", "payload_format": "text"},
-        sorted((account_id, id_, attempts - 1, *rest) for account_id, id_, attempts, *rest in attempts),
-    )
-    return {row[0] for row in rows}
-
-
-def hold_unchanged(connection: Connection, due: Sequence[Due]) -> set[str]:
-    """The ids of the deliveries whose account is there and whose webhook is as it was.
-
-    Until the transaction ends, nobody can change or delete either.
-    """
-    if connection.dialect.name == "postgresql":
-        # What is lost with the machine is at most that an attempt is counted which was not made.
-        connection.execute(text("SET LOCAL synchronous_commit = off"))
-    account_ids = {each.account_id for each in due}
-    there = set(
-        connection.scalars(
-            select(accounts.c.id)
-            .where(accounts.c.id.in_(account_ids))
-            .order_by(accounts.c.id)
-            .with_for_update(read=True, key_share=True)
-        )
-    )
-    unchanged = {
-        (account_id, webhook_id, revision)
-        for account_id, webhook_id, revision in connection.execute(
-            select(webhooks.c.account_id, webhooks.c.id, webhooks.c.revision)
-            .where(webhooks.c.account_id.in_(account_ids))
-            .order_by(webhooks.c.account_id)
-            .with_for_update(read=True)
-        )
-    }
-    return {
-        each.id
-        for each in due
-        if each.account_id in there
-        and (not each.webhook_id or each.webhook is None or (each.account_id, *each.webhook[:2]) in unchanged)
-    }
-
-
-def take_back(connection: Connection, attempts: Sequence[Begun]) -> None:
-    """Attempts that were begun and not made do not count; what only the first one settles is open again."""
-    bulk(
-        connection,
-        f"""
-        UPDATE deliveries SET attempts = recorded,
-            payload_format = CASE WHEN recorded > 0 THEN payload_format END,
-            callback_url = CASE WHEN recorded > 0 OR webhook_id IS NULL THEN callback_url END
-        FROM {{given}} WHERE {_CHOSEN} AND deliveries.begun_at = given.begun_at
-        """,
-        _ID | {"begun_at": "bigint"},
-        sorted(each[:4] for each in attempts),
-    )
-
-
 def conclude(connection: Connection, changes: Sequence[Next]) -> None:
     """Give the deliveries their next states, except where another dispatcher has gone on meanwhile."""
     bulk(
@@ -233,9 +143,9 @@ def conclude(connection: Connection, changes: Sequence[Next]) -> None:
         f"""
         UPDATE deliveries SET state = given.state, state_detail = given.state_detail, due_at = given.due_at,
             recorded = given.attempts
-        FROM {{given}} WHERE {_CHOSEN}
+        FROM {{given}} WHERE {UNCHANGED}
         """,
-        _ID | {"state": "text", "state_detail": "text", "due_at": "bigint"},
+        ID | {"state": "text", "state_detail": "text", "due_at": "bigint"},
         # In the order of the keys, as all who lock several rows, so that nobody waits in a circle.
         sorted(changes, key=itemgetter(0, 1)),
     )
@@ -277,30 +187,3 @@ def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
         sorted(keys),
     )
     return len(rows) < _ORPHANS
-
-
-def record(connection: Connection, attempts: Sequence[Attempt]) -> None:
-    """Put the attempts on record. What is known replaces what was unknown, and never the other way round."""
-    bulk(
-        connection,
-        """
-        INSERT INTO attempts (account_id, delivery_id, number, started_at, duration_ms, outcome, status_code, response)
-        SELECT account_id, delivery_id, number, started_at, duration_ms, outcome, status_code, response
-        FROM {given} WHERE true
-        ON CONFLICT (account_id, delivery_id, number) DO UPDATE SET
-            started_at = excluded.started_at, duration_ms = excluded.duration_ms, outcome = excluded.outcome,
-            status_code = excluded.status_code, response = excluded.response
-        WHERE attempts.outcome = 'unknown'
-        """,
-        {
-            "account_id": "text",
-            "delivery_id": "text",
-            "number": "integer",
-            "started_at": "bigint",
-            "duration_ms": "integer",
-            "outcome": "text",
-            "status_code": "integer",
-            "response": "text",
-        },
-        attempts,
-    )

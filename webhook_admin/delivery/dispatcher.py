@@ -18,7 +18,7 @@ from webhook_admin import webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.db.wake_up import wake_ups
-from webhook_admin.delivery import clock, deliveries, lanes, sending
+from webhook_admin.delivery import attempts, clock, deliveries, lanes, sending
 from webhook_admin.delivery.deliveries import Next, State
 from webhook_admin.delivery.holdings import Holdings
 from webhook_admin.delivery.plan import Limits
@@ -130,14 +130,14 @@ class Dispatcher:
         return min(next_due or self._renew_at, self._renew_at, now + _AT_LEAST_EVERY) - now
 
     def _record(self, connection: Connection, now: int) -> None:
-        deliveries.take_back(connection, [each.begun for each in self._not_made])
+        attempts.take_back(connection, [each.begun for each in self._not_made])
         while self._ended:
             each, result = self._ended.popleft()
             ended = sending.conclude(each, result, self._limits, now)
             self._holdings.ended(each.due.lane, each.due.id, ended.is_delivered, now)
             self._unrecorded.append(ended)
         if self._unrecorded:
-            deliveries.record(connection, [ended.attempt for ended in self._unrecorded])
+            attempts.record(connection, [ended.attempt for ended in self._unrecorded])
             deliveries.conclude(connection, [ended.next for ended in self._unrecorded])
         for gone in sorted({ended.gone for ended in self._unrecorded if ended.gone}):
             webhooks.disable(connection, *gone, clock.moment(now))
@@ -181,7 +181,7 @@ class Dispatcher:
             return []
         found = deliveries.due(connection, wanted, now)
         self._holdings.found(wanted, Counter(due.lane for due in found))
-        deliveries.record(connection, [sending.unknown(due) for due in found if due.attempts > due.recorded])
+        attempts.record(connection, [sending.unknown(due) for due in found if due.attempts > due.recorded])
         prepared = [sending.prepare(due, self._limits, self._decrypt, now) for due in found]
         ended = [each for each in prepared if isinstance(each, Next)]
         deliveries.conclude(connection, ended)
@@ -194,7 +194,7 @@ class Dispatcher:
         begun = [each for each in prepared if isinstance(each, Sending)]
         # Also if it does not come to the commit, or nobody knows whether it did.
         self._not_made = [*self._not_made, *begun]
-        still_due = deliveries.begin(connection, [each.begun for each in begun])
+        still_due = attempts.begin(connection, [each.begun for each in begun])
         return [each for each in begun if each.due.id in still_due]
 
     def _send(self) -> None:
@@ -203,11 +203,11 @@ class Dispatcher:
         So none goes to the old URL once a PUT or DELETE has been answered. The others are not made, and do not count.
         """
         with self._database.transaction() as connection:
-            unchanged = deliveries.hold_unchanged(connection, [each.due for each in self._not_made])
+            unchanged = attempts.hold_unchanged(connection, [each.due for each in self._not_made])
             start = [each for each in self._not_made if each.due.id in unchanged]
             self._not_made = [each for each in self._not_made if each.due.id not in unchanged]
             asyncio.run_coroutine_threadsafe(self._start(start), self._loop).result()
-            deliveries.take_back(connection, [each.begun for each in self._not_made])
+            attempts.take_back(connection, [each.begun for each in self._not_made])
         self._not_made = []
 
     async def _start(self, begun: Sequence[Sending]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import structlog
 
 from webhook_admin.delivery import clock, notification, plan
-from webhook_admin.delivery.deliveries import Attempt, Begun, Due, Next, State
+from webhook_admin.delivery.attempts import Attempt, Begun
+from webhook_admin.delivery.deliveries import Due, Next, State
 from webhook_admin.delivery.sender import Outcome, Request, Result
 from webhook_admin.events import Event
 
