@@ -1,0 +1,16 @@
+"""Nothing acknowledged is ever lost, and nothing leaves unrecorded, also across `kill -9` (contract, section 2).
+
+The long version, with the figures: `python -m tests.soak.kills`.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.soak import kills
+from tests.soak.report import broken
+
+
+def test_nothing_is_lost_by_kill_9(store_url: URL, tmp_path: Path) -> None:
+    """What the platform had acknowledged, what the receiver saw and what the store says fit together after kills."""
+    assert broken(kills.run(store_url, tmp_path, kills=2, apart=1)) == []

