@@ -82,14 +82,52 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> URL:
     return URL.create("sqlite", database=str(shutil.copy(sqlite_template, tmp_path / "webhook-admin.db")))
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Names of databases that are as good as new: emptying one takes a tenth of the time of making one."""
+    return []
+
+
 @pytest.fixture
-def postgresql_url(postgresql: URL) -> Iterator[URL]:
+def postgresql_url(postgresql: URL, spare_databases: list[str]) -> Iterator[URL]:
     """A migrated, empty PostgreSQL store."""
-    name = f"test_{secrets.token_hex(6)}"
+    name = spare_databases.pop() if spare_databases else f"test_{secrets.token_hex(6)}"
+    url = postgresql.set(database=name)
     with psycopg.connect(_dsn(postgresql), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
-        yield postgresql.set(database=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
+        yield url
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        if _emptied(url, postgresql.set(database="template")):
+            spare_databases.append(name)
+        else:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# The columns, the constraints and indexes, the options of the tables, and the settings of the database.
+_SHAPE = """
+    SELECT array_agg(line ORDER BY line) FROM (
+        SELECT concat_ws(' ', attrelid::regclass, attname, atttypid, attnotnull) FROM pg_attribute
+        JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', conname, contype) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', relname, relkind, reloptions) FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT setconfig::text FROM pg_db_role_setting
+            JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()
+        UNION ALL SELECT 'closed' FROM pg_database WHERE datname = current_database() AND NOT datallowconn
+    ) AS lines (line)
+"""
+
+
+def _emptied(url: URL, template: URL) -> bool:
+    """Whether the database's shape is still the template's; its rows are then deleted."""
+    with psycopg.connect(_dsn(template)) as other, psycopg.connect(_dsn(url), autocommit=True) as connection:
+        if connection.execute(_SHAPE).fetchone() != other.execute(_SHAPE).fetchone():
+            return False
+        connection.execute("TRUNCATE accounts, api_keys, webhooks, lanes, deliveries, attempts")
+    return True
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

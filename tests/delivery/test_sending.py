@@ -1,5 +1,6 @@
 """From a delivery that is due to a request, and from its result to what goes on record."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ from webhook_admin.delivery.sender import Outcome, Result
 from webhook_admin.delivery.sending import Sending, conclude, prepare, unknown
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged meanwhile. With a new logger, as one that has been used keeps the configuration of then."""
+    monkeypatch.setattr("webhook_admin.delivery.sending.log", structlog.get_logger())
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 def decrypt(encrypted: bytes) -> str:
@@ -68,12 +77,11 @@ def test_what_a_format_cannot_say_needs_no_request() -> None:
         {"webhook": WEBHOOK._replace(payload_format="withdrawn")},
     ],
 )
-def test_a_delivery_that_cannot_be_written_stops_no_other(fields: dict[str, Any]) -> None:
+def test_a_delivery_that_cannot_be_written_stops_no_other(log: list[Any], fields: dict[str, Any]) -> None:
     """It is put off for ten minutes, uses up no attempt, and the log has the reason."""
-    with structlog.testing.capture_logs() as logs:
-        next_ = prepare(due(attempts=1, **fields), LIMITS, decrypt, NOW)
+    next_ = prepare(due(attempts=1, **fields), LIMITS, decrypt, NOW)
     assert next_ == Next("acme", "dlv_1", 1, State.PENDING, "It could not be written.", NOW + 600_000)
-    assert [entry["event"] for entry in logs] == ["not_sendable"]
+    assert [line["event"] for line in log] == ["not_sendable"]
 
 
 def test_the_attempt_of_a_dead_dispatcher_is_unknown() -> None:
@@ -92,11 +100,10 @@ def test_what_came_of_it_goes_on_record() -> None:
     assert not ended.gone
 
 
-def test_the_log_says_what_came_of_it() -> None:
+def test_the_log_says_what_came_of_it(log: list[Any]) -> None:
     """One line for each attempt, with the outcome in words, and no secret and no URL in it."""
-    with structlog.testing.capture_logs() as logs:
-        conclude(prepared(), Result(Outcome.TIMEOUT, duration_ms=15_000), LIMITS, NOW)
-    (line,) = logs
+    conclude(prepared(), Result(Outcome.TIMEOUT, duration_ms=15_000), LIMITS, NOW)
+    (line,) = log
     assert {"event": "attempt", "outcome": "timeout", "number": 1, "state": "PENDING"}.items() <= line.items()
     assert SECRET not in str(line)
     assert WEBHOOK.callback_url not in str(line)

@@ -2,6 +2,7 @@
 
 import select
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,8 +36,9 @@ def sqlite(file: Path, lock_seconds: float) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
         entry.info["inode"] = file.stat().st_ino
+        _use_wal(dbapi_connection, lock_seconds)
         # A checkpoint every 40 MB and not every 4: a busy queue would do little else.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 10000"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 10000"):
             dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "checkout")
@@ -50,6 +52,20 @@ def sqlite(file: Path, lock_seconds: float) -> Engine:
             raise DisconnectionError
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection, lock_seconds: float) -> None:
+    """Have SQLite write ahead. Of several that switch a new file at once, it sends some away without waiting."""
+    deadline = time.monotonic() + lock_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def begin_immediate(connection: Connection) -> None:
