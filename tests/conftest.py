@@ -122,10 +122,11 @@ _SHAPE = """
 
 
 def _emptied(url: URL, template: URL) -> bool:
-    """Whether the database's shape is still the template's; its rows are then deleted."""
+    """Whether the database's schema is still the template's; its rows are then deleted."""
     with psycopg.connect(_dsn(template)) as other, psycopg.connect(_dsn(url), autocommit=True) as connection:
-        if connection.execute(_SHAPE).fetchone() != other.execute(_SHAPE).fetchone():
-            return False
+        for question in (_SHAPE, "SELECT version_num FROM alembic_version"):
+            if connection.execute(question).fetchone() != other.execute(question).fetchone():
+                return False
         connection.execute("TRUNCATE accounts, api_keys, webhooks, lanes, deliveries, attempts")
     return True
 

@@ -161,12 +161,13 @@ class Dispatcher:
         """Cancel what nobody waits for any more, and go back to the lanes whose webhooks have changed."""
         if now < self._look_round_at:
             return
+        started = clock.now()
         changed = lanes.changed(connection, now)
         # Lanes with more than can be cancelled at once are left as they are, and found again.
         if deliveries.cancel_orphans(connection, [key for key, orphaned in changed if orphaned]):
             lanes.wake(connection, [key for key, _ in changed], now)
-            # With very many lanes it takes its time, of which it is to have a twentieth.
-            self._look_round_at = now + max(_AT_LEAST_EVERY, 20 * (clock.now() - now))
+            # Where there are very many lanes, this is to have no more than a twentieth of the time.
+            self._look_round_at = now + max(_AT_LEAST_EVERY, 20 * (clock.now() - started))
 
     def _lease(self, connection: Connection, now: int) -> None:
         room = 0 if self._stopping else self._holdings.room(now)
