@@ -70,10 +70,7 @@ class Settings:
         port = env.int("PORT", 8080, validate=validate.Range(1, 65535))
         log_level = env.str("LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"]))
         log_format = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
-        try:
-            env.seal()
-        except EnvValidationError as error:
-            raise Misconfigured(_sentences(error)) from None
+        _require_valid(env)
         return cls(
             data_dir=data_dir.absolute(),
             database_url=_database_url(database_url, data_dir.absolute()),
@@ -94,9 +91,13 @@ class Settings:
         )
 
 
-def _sentences(error: EnvValidationError) -> str:
-    bad: Any = error.error_messages
-    return " ".join(f"{name}: {' '.join(messages)}" for name, messages in bad.items())
+def _require_valid(env: Env) -> None:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        bad: Any = error.error_messages
+        sentences = [f"{name}: {' '.join(messages)}" for name, messages in bad.items()]
+        raise Misconfigured(" ".join(sentences)) from None
 
 
 def _fernet_keys(values: list[str]) -> None:
