@@ -154,13 +154,13 @@ def _postgresql(folder: Path) -> Iterator[Iterator[URL]]:
 STORES = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
-def _event(number: int, lanes: int) -> Event:
+def _event(number: int, lanes: int, status: str = "DELIVERED") -> Event:
     return Event(
         id=f"evt-{number}",
         account_id=f"account-{number % lanes}",
         message_id=f"message-{number}",
         channel="SMS",
-        status="DELIVERED",
+        status=status,
         timestamp="2026-04-09T14:39:40.69257Z",
         to="+353861234567",
         from_="Acme",
@@ -177,8 +177,7 @@ def _database(environment: dict[str, str]) -> Iterator[Database]:
 
 def _fill(environment: dict[str, str], url: str, lanes: int, events: int, *, mixed: bool = False) -> None:
     cipher = encryption.MultiFernet([Fernet(environment["WEBHOOK_ADMIN_SECRET_KEY"])])
-    # The status of all events is one that phonovation-v2 has no word for.
-    names = [name for name in formats.FORMATS if name != "phonovation-v2"] if mixed else [formats.DEFAULT]
+    names = list(formats.FORMATS) if mixed else [formats.DEFAULT]
     now = datetime.now(UTC)
     with _database(environment) as database:
         migrations.upgrade(database)
@@ -187,7 +186,10 @@ def _fill(environment: dict[str, str], url: str, lanes: int, events: int, *, mix
                 accounts.create(connection, f"account-{number}", now)
                 webhooks.register(connection, cipher, f"account-{number}", now, url, name)
         for start in range(0, events, BATCH):
-            batch = [_event(number, lanes) for number in range(start, min(start + BATCH, events))]
+            numbers = range(start, min(start + BATCH, events))
+            # phonovation-v2 has a word for this status only, and insider none for it.
+            queued = {number for number in numbers if names[number % lanes % len(names)] == "phonovation-v2"}
+            batch = [_event(number, lanes, "QUEUED" if number in queued else "DELIVERED") for number in numbers]
             accept(database, batch, datetime.now(UTC))
 
 
