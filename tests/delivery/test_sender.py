@@ -543,6 +543,14 @@ def test_a_thousand_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - started < 20, "and not the 500 s that they would take one by one"
 
 
+def test_an_attempt_ends_whatever_goes_wrong(receiver: Receiver) -> None:
+    """A mistake of ours costs its own attempt a known outcome, and no other attempt anything."""
+    mistaken = request(receiver.url("/cb"), success="200")  # no numbers in it
+    results = send(receiver, mistaken, request(receiver.url("/cb")), mistaken)
+    assert [result.outcome for result in results] == [Outcome.UNKNOWN, Outcome.DELIVERED, Outcome.UNKNOWN]
+    assert receiver.connections == 2
+
+
 def test_nothing_is_left_behind(receiver: Receiver) -> None:
     """After many bad answers, and after the end, no descriptor and no thread is left over."""
     process = psutil.Process()

@@ -148,11 +148,15 @@ class Sender:
                 exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
                 return
             error = future.exception()
-            result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(exchange))
-            if transfer.is_kept:
-                self._pools.put(origin, transfer)
-            else:
-                self._pools.close(transfer)
+            is_kept = False
+            try:
+                result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(exchange))
+                is_kept = transfer.is_kept
+            finally:
+                if is_kept:
+                    self._pools.put(origin, transfer)
+                else:
+                    self._pools.close(transfer)
             exchange.done(result)
 
     @contextmanager
