@@ -24,7 +24,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL, make_url
 from werkzeug.test import TestResponse
 
-from webhook_admin import accounts, create_app, keys, migrations
+from webhook_admin import accounts, keys, migrations
+from webhook_admin.app import create_app
 from webhook_admin.db import Database
 
 URL_1 = "https://hooks.example.com/delivery-status?token=one"

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, Row, select
 from webhook_admin import accounts, encryption, webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
-from webhook_admin.delivery import clock, lanes
-from webhook_admin.delivery.acceptance import Accepted, accept
-from webhook_admin.delivery.dispatcher import Dispatcher
-from webhook_admin.delivery.lanes import Key, Release
+from webhook_admin.dispatch.dispatcher import Dispatcher
 from webhook_admin.events import Event
 from webhook_admin.models import attempts as attempts_table
 from webhook_admin.models import deliveries as deliveries_table
 from webhook_admin.models import lanes as lanes_table
+from webhook_admin.queue import clock, lanes
+from webhook_admin.queue.accept import Accepted, accept
+from webhook_admin.queue.lanes import Key, Release
 
 LONG_AGO = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 URL = "https://hooks.example.com/status"

@@ -21,8 +21,8 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from webhook_admin.cli import main
-from webhook_admin.cli.event_lines import batches
 from webhook_admin.cli.events import KEY
+from webhook_admin.cli.events.lines import batches
 from webhook_admin.db import Database
 from webhook_admin.models import deliveries
 

@@ -22,7 +22,7 @@ from receiver import AUTHORITY, Receiver
 from webhook_admin import formats, webhooks
 from webhook_admin.cli import main
 from webhook_admin.config import Settings
-from webhook_admin.delivery import signing
+from webhook_admin.dispatch import signing
 from webhook_admin.events import Status
 from webhook_admin.formats import FORMATS
 

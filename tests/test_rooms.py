@@ -1,6 +1,9 @@
-"""The package's rooms, and which may use which."""
+"""The package's rooms, which may use which, and what starting each of them loads."""
 
 import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,15 @@ import pytest
 import webhook_admin
 
 PACKAGE = Path(webhook_admin.__file__).parent
-FILES = sorted(file for file in PACKAGE.rglob("*.py") if "versions" not in file.parts)
+FILES = {
+    ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+    if "versions" not in file.parts
+}
 
-# From the bottom up: a room imports from rooms above it in this list, and from its own.
+# From the bottom up: a room imports from the rooms before it in this list, and from its own modules without a cycle.
 ROOMS = [
+    "__init__",
     "errors",
     "ids",
     "callback_urls",
@@ -27,62 +35,96 @@ ROOMS = [
     "keys",
     "webhooks",
     "last_used",
-    "delivery",
+    "queue",
+    "sender",
+    "dispatch",
     "web",
-    "__init__",
+    "app",
     "cli",
     "__main__",
 ]
+STRANGERS = {("queue", "sender"), ("sender", "queue"), ("sender", "db"), ("sender", "models"), ("sender", "webhooks")}
 ONLY_IN = {
-    "flask": {"web", "__init__"},
+    "flask": {"web", "app"},
     "flask_smorest": {"web"},
     "click": {"cli"},
     "granian": {"cli"},
     "alembic": {"migrations"},
-    "pycurl": {"delivery"},
+    "pycurl": {"sender"},
+    "aiodns": {"sender"},
     "requests": {"cli"},
 }
+# `demo` runs the API in its own process; no other command's process does.
+WITHOUT_FLASK = [
+    name
+    for name in FILES
+    if name.partition(".")[0] in {"queue", "sender", "dispatch", "cli"} and name.split(".")[:2] != ["cli", "demo"]
+]
 
 
-def room(file: Path) -> str:
-    """The room that a file is in."""
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room(module: str) -> str:
+    """The room that a module is in."""
+    return module.partition(".")[0]
 
 
-def imports(tree: ast.AST) -> set[tuple[str, ...]]:
-    """The dotted names that a file imports, as tuples."""
+def imported_names(tree: ast.AST) -> set[str]:
+    """The dotted names that a file or a function imports."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {tuple(name.split(".")) for name in names}
+    return names
 
 
-def imported_rooms(file: Path) -> set[str]:
-    """The rooms that a file imports from."""
-    own = {name[1] for name in imports(ast.parse(file.read_text())) if name[0] == "webhook_admin"}
-    return {name if name in ROOMS else "__init__" for name in own}
+def imported_modules(module: str) -> set[str]:
+    """The package's modules that a module imports."""
+    found = set()
+    for name in imported_names(ast.parse(FILES[module].read_text())):
+        package, _, rest = name.partition(".")
+        if package == "webhook_admin":
+            found.add(rest if rest in FILES else rest.rpartition(".")[0] or "__init__")
+    return found
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_point_down(file: Path) -> None:
-    """No room knows one that is built upon it."""
-    below = ROOMS[: ROOMS.index(room(file)) + 1]
-    assert imported_rooms(file) <= set(below)
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_down(module: str) -> None:
+    """No room knows one that is built upon it, and those that are strangers do not know each other."""
+    below = ROOMS[: ROOMS.index(room(module)) + 1]
+    used = {room(other) for other in imported_modules(module)}
+    assert used <= set(below)
+    assert not {(room(module), other) for other in used} & STRANGERS
+
+
+def test_no_modules_import_each_other() -> None:
+    """Modules of one room have an order, too: none depends on itself by way of others."""
+    order = TopologicalSorter({module: imported_modules(module) - {module} for module in FILES})
+    assert set(order.static_order()) >= set(FILES)
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_known_where_its_work_is_done(library: str) -> None:
     """HTTP, the command line and the schema's history each stay in their room."""
-    users = {room(file) for file in FILES if library in {name[0] for name in imports(ast.parse(file.read_text()))}}
+    users = {
+        room(module)
+        for module, file in FILES.items()
+        if library in {name.partition(".")[0] for name in imported_names(ast.parse(file.read_text()))}
+    }
     assert users
     assert users <= ONLY_IN[library]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_nothing_is_imported_inside_a_function(file: Path) -> None:
-    """What a file depends on stands at its top."""
-    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
-    assert not [imports(function) for function in functions if imports(function)]
+@pytest.mark.parametrize("module", FILES)
+def test_nothing_is_imported_inside_a_function(module: str) -> None:
+    """A file's dependencies stand at its top."""
+    tree = ast.parse(FILES[module].read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [imported_names(function) for function in functions if imported_names(function)]
+
+
+def test_dispatchers_and_commands_do_not_load_flask() -> None:
+    """Importing any module of the queue, the sender, the dispatcher and the commands leaves Flask out."""
+    imports = "".join(f"import webhook_admin.{module}\n" for module in WITHOUT_FLASK)
+    check = f"import sys\n{imports}assert 'flask' not in sys.modules, 'Flask is loaded'\n"
+    subprocess.run([sys.executable, "-c", check], check=True)

@@ -33,13 +33,13 @@ from webhook_admin import accounts, encryption, formats, keys, logs, migrations,
 from webhook_admin.cli.dispatching import run_loop
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
-from webhook_admin.delivery import dispatcher
-from webhook_admin.delivery.acceptance import accept
-from webhook_admin.delivery.dispatcher import Dispatcher
-from webhook_admin.delivery.notification import write
-from webhook_admin.delivery.sender import Outcome, Result, Sender
+from webhook_admin.dispatch import dispatcher
+from webhook_admin.dispatch.dispatcher import Dispatcher
+from webhook_admin.dispatch.notification import write
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
+from webhook_admin.queue.accept import accept
+from webhook_admin.sender.sender import Outcome, Result, Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="
 BATCH = 1_000

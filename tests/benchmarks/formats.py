@@ -14,7 +14,7 @@ from statistics import mean, median
 import click
 
 from webhook_admin import formats
-from webhook_admin.delivery import signing
+from webhook_admin.dispatch import signing
 from webhook_admin.events import Event, Status
 from webhook_admin.formats import FORMATS, samples
 

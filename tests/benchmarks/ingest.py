@@ -30,8 +30,8 @@ from tests.benchmarks.api import STORES, _running
 from webhook_admin import accounts, keys, migrations, webhooks
 from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
-from webhook_admin.delivery.acceptance import accept
 from webhook_admin.events import Event
+from webhook_admin.queue.accept import accept
 from webhook_admin.web.event_schemas import Event as EventSchema
 
 # A batch of 100 has an event of each: the most lanes that it can touch.

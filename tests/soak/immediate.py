@@ -28,8 +28,8 @@ from tests.soak.platform import Load, Platform
 from tests.soak.report import Figure
 from tests.soak.waiting import until
 from webhook_admin.db import Database
-from webhook_admin.delivery.deliveries import State
 from webhook_admin.models import attempts
+from webhook_admin.queue.deliveries import State
 
 ACCOUNTS = [f"account-{number}" for number in range(4)]
 SCHEDULE = ",".join(["0.2"] * 20)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import URL, func, select, union_all
 
 from webhook_admin.db import Database
-from webhook_admin.delivery.deliveries import State
-from webhook_admin.delivery.sender import Outcome
 from webhook_admin.models import attempts, deliveries, lanes
+from webhook_admin.queue.deliveries import State
+from webhook_admin.sender.sender import Outcome
 
 
 class Delivery(NamedTuple):

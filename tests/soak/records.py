@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from tests.receiver import Received
 from tests.soak.ledger import Ledger
 from tests.soak.report import Figure
-from webhook_admin.delivery.deliveries import State
+from webhook_admin.queue.deliveries import State
 
 
 def compare(

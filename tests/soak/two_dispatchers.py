@@ -28,9 +28,9 @@ from tests.soak.processes import Running
 from tests.soak.report import Figure
 from tests.soak.waiting import until
 from webhook_admin.db import Database
-from webhook_admin.delivery.deliveries import State
-from webhook_admin.delivery.sender import Outcome
 from webhook_admin.models import attempts, lanes
+from webhook_admin.queue.deliveries import State
+from webhook_admin.sender.sender import Outcome
 
 LEASE = 1  # seconds
 LEASES = 3

@@ -1,15 +1,38 @@
 """The command line: `webhook-admin`, or `python -m webhook_admin`."""
 
+from importlib import import_module
 from typing import Any
 
 import click
 
 from webhook_admin import errors
-from webhook_admin.cli import accounts, db, deliveries, demo, dispatching, events, keys, serving
+
+# Each command by name, with the module that defines it: the module is imported when the command is used, so that
+# `--help` and small commands start without Flask, Granian and Alembic.
+_COMMANDS = {
+    "up": "serving",
+    "serve": "serving",
+    "dispatch": "dispatching",
+    "demo": "demo",
+    "db": "db",
+    "accounts": "accounts",
+    "keys": "keys",
+    "events": "events",
+    "deliveries": "deliveries",
+}
 
 
 class _Group(click.Group):
-    """Says every error of ours in one plain sentence, with exit status 1."""
+    """Imports a command when it is used, and prints every error of ours as one plain sentence, with exit status 1."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"webhook_admin.cli.{_COMMANDS[name]}"), name)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -25,14 +48,3 @@ def main() -> None:
 
     Settings come from the environment, each named WEBHOOK_ADMIN_<NAME>; the README lists them.
     """
-
-
-main.add_command(serving.up)
-main.add_command(serving.serve)
-main.add_command(dispatching.dispatch)
-main.add_command(demo.demo)
-main.add_command(db.db)
-main.add_command(accounts.accounts)
-main.add_command(keys.keys)
-main.add_command(events.events)
-main.add_command(deliveries.deliveries)

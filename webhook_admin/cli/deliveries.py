@@ -10,8 +10,8 @@ from marshmallow import fields
 from webhook_admin.cli.options import FieldType
 from webhook_admin.cli.output import as_json, show, show_all, show_table
 from webhook_admin.cli.store import open_store
-from webhook_admin.delivery import records
-from webhook_admin.delivery.deliveries import State
+from webhook_admin.queue import history
+from webhook_admin.queue.deliveries import State
 from webhook_admin.web.fields import Text, Timestamp
 from webhook_admin.web.schemas import Schema
 
@@ -57,7 +57,7 @@ def deliveries() -> None:
 def list_(account_id: str | None, state: str | None, message_id: str | None, json_: bool) -> None:
     """List deliveries, in the order in which their events came in."""
     with open_store() as store, store.connect() as connection:
-        show_all(Delivery(), partial(records.list_deliveries, connection, account_id, state, message_id), json_)
+        show_all(Delivery(), partial(history.list_deliveries, connection, account_id, state, message_id), json_)
 
 
 @deliveries.command(name="show")
@@ -66,7 +66,7 @@ def list_(account_id: str | None, state: str | None, message_id: str | None, jso
 def show_(delivery_id: str, json_: bool) -> None:
     """Show the delivery ID with every attempt."""
     with open_store() as store, store.connect() as connection:
-        delivery, attempts = records.get(connection, delivery_id)
+        delivery, attempts = history.get(connection, delivery_id)
     if json_:
         show(DeliveryWithAttempts(), {**asdict(delivery), "attempts": attempts}, json_)
         return

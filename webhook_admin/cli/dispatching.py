@@ -1,24 +1,19 @@
-"""`dispatch`: a dispatcher alone; and the one that `up` keeps running beside the API."""
+"""`dispatch`: a dispatcher alone; and what the dispatcher beside the API of `up` runs."""
 
 import asyncio
 import gc
-import multiprocessing
 import signal
-import threading
 from collections.abc import Coroutine, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import click
 import uvloop
 
 from webhook_admin import encryption, logs, migrations
-from webhook_admin.cli.parent import stop_with_parent
+from webhook_admin.cli.processes import stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
-from webhook_admin.delivery.dispatcher import Dispatcher
-
-_LOOK_EVERY = 1.0  # seconds, at a dispatcher that should be alive
+from webhook_admin.dispatch.dispatcher import Dispatcher
 
 
 @click.command()
@@ -59,37 +54,8 @@ async def _until(signals: Iterable[signal.Signals], dispatcher: Dispatcher) -> N
     await dispatcher.run(stop)
 
 
-class Companion:
-    """A dispatcher in a process of its own, as long as the context lasts; started again should it ever fail."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._closing = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="keep-dispatching", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._keeper.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._keeper.join()
-
-    def _keep(self) -> None:
-        # Not a fork: it would share the connections and the threads of this process.
-        spawn = multiprocessing.get_context("spawn")
-        while not self._closing.is_set():
-            process = spawn.Process(target=_companion, args=(self._settings,))
-            process.start()
-            while not self._closing.wait(_LOOK_EVERY) and process.is_alive():
-                pass
-            process.terminate()
-            process.join()
-
-
-def _companion(settings: Settings) -> None:
+def dispatch_beside(settings: Settings) -> None:
+    """Dispatch in a child process, until its parent says SIGTERM or ends."""
     stop_with_parent()
     # Ctrl-C goes to all processes of the terminal; this one is told by the one that has started it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

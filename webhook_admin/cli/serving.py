@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pkgutil import resolve_name
 from typing import Any, TypeVar
 from wsgiref.types import WSGIApplication
 
@@ -12,9 +13,9 @@ from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
 
-from webhook_admin import create_app, encryption, keys, migrations
-from webhook_admin.cli.dispatching import Companion
-from webhook_admin.cli.parent import stop_with_parent
+from webhook_admin import encryption, keys, migrations
+from webhook_admin.cli.dispatching import dispatch_beside
+from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
@@ -68,7 +69,7 @@ def up(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     migrations.upgrade(database)
-    with Companion(settings):
+    with KeptRunning(dispatch_beside, settings):
         _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
 
 
@@ -116,7 +117,9 @@ def _require_free(host: str, port: int) -> None:
 def worker() -> WSGIApplication:
     """The application, in a process of the server's that does not outlive it."""
     stop_with_parent()
-    return create_app()
+    # By name: Flask is loaded here, in the worker, and not by every command.
+    application: WSGIApplication = resolve_name("webhook_admin.app:create_app")()
+    return application
 
 
 def _announce(url: str) -> None:

@@ -8,8 +8,8 @@ from webhook_admin import accounts
 from webhook_admin.errors import AccountNotFound
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import connection, now
 from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PLATFORM, operation
-from webhook_admin.web.scope import connection, now
 
 blueprint = Blueprint("accounts", __name__, description="The platform's customers. Platform keys only.")
 

@@ -14,7 +14,7 @@ from webhook_admin.errors import (
     PlatformKeyRequired,
     Unauthenticated,
 )
-from webhook_admin.web.scope import connection, now, parts
+from webhook_admin.web.context import connection, now, parts
 
 
 class Access(Enum):

@@ -10,6 +10,7 @@ from webhook_admin.errors import PreconditionFailed, WebhookExists, WebhookNotFo
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.openapi import (
     ACCOUNT,
     ETAG,
@@ -20,7 +21,6 @@ from webhook_admin.web.openapi import (
     X_ACCOUNT_ID,
     operation,
 )
-from webhook_admin.web.scope import connection, now, parts
 
 PATH = "/webhooks/delivery-status"
 blueprint = Blueprint("delivery-status", __name__, description="The webhook of an account.")

@@ -14,6 +14,8 @@ from webhook_admin.web.records import Faults, Object, Objects, Record
 from webhook_admin.web.schemas import Schema
 
 MOST_EVENTS = 1_000
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes."""
 _WITH_REASON = ", ".join(status for status in Status if status in UNSUCCESSFUL)
 _TIMESTAMP = """\
 When it happened, with an offset. In UTC with `Z`, receivers get the same digits, however many there are of the second's

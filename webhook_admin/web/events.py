@@ -4,16 +4,15 @@ from typing import Any
 
 from flask.views import MethodView
 
-from webhook_admin.delivery.acceptance import accept
 from webhook_admin.errors import EventConflict, FieldError, InvalidInput
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
+from webhook_admin.queue.accept import accept
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.event_schemas import Accepted, EventsInput
+from webhook_admin.web.context import now, parts
+from webhook_admin.web.event_schemas import MAX_BODY, Accepted, EventsInput
 from webhook_admin.web.openapi import PLATFORM, operation
-from webhook_admin.web.scope import now, parts
 
-MAX_BODY = 4 * 1024 * 1024
 blueprint = Blueprint(
     "events", __name__, description="What has become of messages. Platform keys only.", max_body=MAX_BODY
 )

@@ -1,14 +1,17 @@
 """Fields that say what is wrong with a value in a code and a sentence."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from marshmallow import ValidationError, fields, missing
+from marshmallow.experimental.context import Context
 
 from webhook_admin import callback_urls
-from webhook_admin.web.scope import parts
+
+AllowedNetworks = Context[Sequence[callback_urls.Network]]
+"""The settings' `ALLOWED_NETWORKS`, in force while a body with callback URLs is loaded."""
 
 # RFC 3339, section 5.6, without leap seconds, which Python has no time for. It does not say which days a month has.
 _HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -96,7 +99,7 @@ class CallbackUrl(Checked, fields.String):
         if not isinstance(value, str):
             raise self.make_error("invalid")
         try:
-            callback_urls.parse(value, parts().settings.allowed_networks)
+            callback_urls.parse(value, AllowedNetworks.get())
         except callback_urls.InvalidCallbackUrl as error:
             raise ValidationError([Fault(error.code, error.message)]) from None
         return value

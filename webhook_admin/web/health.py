@@ -10,8 +10,8 @@ from webhook_admin import migrations
 from webhook_admin.errors import Misconfigured, StoreUnavailable
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import parts
 from webhook_admin.web.openapi import ANYONE, operation
-from webhook_admin.web.scope import parts
 
 # A store that accepts connections and then says nothing would hold the request for good.
 _PATIENCE = 3.0  # seconds

@@ -9,8 +9,8 @@ from webhook_admin.errors import AccountNotFound, KeyNotFound, TooManyKeys
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import path_account_id
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PATH_KEY_ID, PLATFORM, operation
-from webhook_admin.web.scope import connection, now, parts
 
 blueprint = Blueprint("keys", __name__, description="The API keys of an account. Platform keys only.")
 

@@ -10,7 +10,7 @@ from marshmallow import fields
 
 from webhook_admin import errors
 from webhook_admin.accounts import ACCOUNT_ID
-from webhook_admin.web import notification, problems, schemas
+from webhook_admin.web import openapi_webhooks, problems, schemas
 from webhook_admin.web.blueprint import View
 
 Failure = errors.Error | int
@@ -94,7 +94,7 @@ def init_app(app: Flask) -> Api:
                 "description": _DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "webhooks": {"deliveryStatus": {"post": notification.OPERATION}},
+            "webhooks": {"deliveryStatus": {"post": openapi_webhooks.OPERATION}},
             "security": [{"apiKey": []}, {"bearer": []}],
         },
     }

@@ -5,18 +5,18 @@ from typing import Any
 from flask.views import MethodView
 
 from webhook_admin import formats, webhooks
-from webhook_admin.delivery import notification
-from webhook_admin.delivery.deliveries import WEBHOOK_DISABLED
+from webhook_admin.dispatch import notification
 from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
+from webhook_admin.queue.deliveries import WEBHOOK_DISABLED
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.delivery_status import PATH
-from webhook_admin.web.events import MAX_BODY
+from webhook_admin.web.event_schemas import MAX_BODY
 from webhook_admin.web.openapi import ACCOUNT, X_ACCOUNT_ID, operation
 from webhook_admin.web.preview_schemas import EXAMPLE, Preview, PreviewInput
-from webhook_admin.web.scope import connection, now, parts
 from webhook_admin.webhooks import Webhook, WebhookStatus
 
 # Whatever can be posted to /events can be looked at.

@@ -7,8 +7,8 @@ from flask.views import MethodView
 from webhook_admin import webhooks
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
+from webhook_admin.web.context import connection
 from webhook_admin.web.openapi import PARAMETERS, PLATFORM, operation
-from webhook_admin.web.scope import connection
 
 blueprint = Blueprint("webhooks", __name__, description="Every account's webhook. Platform keys only.")
 

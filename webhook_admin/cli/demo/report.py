@@ -10,9 +10,9 @@ import click
 from webhook_admin.cli.deliveries import DeliveryWithAttempts
 from webhook_admin.cli.demo.receiver import Arrival
 from webhook_admin.db import Database
-from webhook_admin.delivery import records
-from webhook_admin.delivery.deliveries import State
-from webhook_admin.delivery.records import Attempt, Delivery
+from webhook_admin.queue import history
+from webhook_admin.queue.deliveries import State
+from webhook_admin.queue.history import Attempt, Delivery
 
 T = TypeVar("T")
 OnRecord = tuple[Delivery, list[Attempt]]
@@ -59,7 +59,7 @@ def attempted(database: Database, delivery_id: str) -> Delivery:
 
     def look() -> Delivery | None:
         with database.connect() as connection:
-            delivery, attempts = records.get(connection, delivery_id)
+            delivery, attempts = history.get(connection, delivery_id)
         return delivery if attempts else None
 
     return _wait_for(look)
@@ -70,10 +70,10 @@ def concluded(database: Database) -> list[OnRecord]:
 
     def look() -> list[OnRecord] | None:
         with database.connect() as connection:
-            found = records.list_deliveries(connection, None, None, None, None, 100).items
+            found = history.list_deliveries(connection, None, None, None, None, 100).items
             if any(delivery.state == State.PENDING for delivery in found):
                 return None
-            return [records.get(connection, delivery.id) for delivery in found]
+            return [history.get(connection, delivery.id) for delivery in found]
 
     return _wait_for(look)
 

@@ -17,11 +17,12 @@ from wsgiref.types import WSGIApplication
 from sqlalchemy import URL
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from webhook_admin import create_app, keys, migrations
+from webhook_admin import keys, migrations
+from webhook_admin.app import create_app
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
-from webhook_admin.delivery.dispatcher import Dispatcher
-from webhook_admin.web.scope import Parts
+from webhook_admin.dispatch.dispatcher import Dispatcher
+from webhook_admin.web.context import Parts
 
 LOOPBACK = "127.0.0.1"
 RETRY_AFTER = 1.0

@@ -1,0 +1,25 @@
+"""The HTTP API as a WSGI application."""
+
+from flask import Flask
+
+from webhook_admin import logs
+from webhook_admin.config import Settings
+from webhook_admin.db import Database
+from webhook_admin.encryption import load_cipher
+from webhook_admin.last_used import LastUsed
+from webhook_admin.web import resources
+from webhook_admin.web.context import Parts
+from webhook_admin.web.problems import Application
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The HTTP API as a WSGI application, by default with the environment's settings.
+
+    Touches the store at the first request only. Raises `Misconfigured`.
+    """
+    settings = settings or Settings.from_environment()
+    logs.configure(settings.log_level, settings.log_format)
+    database = Database(settings.database_url)
+    app = Application(__name__, static_folder=None)
+    resources.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database)))
+    return app

@@ -1,0 +1,55 @@
+"""Child processes: one that is kept running, and ending with the parent."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Any, Self
+
+_LOOK_EVERY = 1.0  # seconds, at a process that should be alive
+
+
+def stop_with_parent() -> None:
+    """Send this process SIGTERM once its parent has ended, even by kill -9: it would keep the port or go on sending."""
+    threading.Thread(target=_wait_for_parent, name="stop-with-parent", daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class KeptRunning:
+    """`target(*arguments)` in a process of its own while the context lasts; started again whenever it ends."""
+
+    def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
+        self._target = target
+        self._arguments = arguments
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name=f"keep-{target.__name__}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        # Not a fork: it would share the connections and the threads of this process.
+        spawn = multiprocessing.get_context("spawn")
+        while not self._closing.is_set():
+            process = spawn.Process(target=self._target, args=self._arguments)
+            process.start()
+            while not self._closing.wait(_LOOK_EVERY) and process.is_alive():
+                pass
+            process.terminate()
+            process.join()

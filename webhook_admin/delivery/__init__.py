@@ -1,1 +1,0 @@
-"""How deliveries reach their receivers."""

@@ -1,0 +1,1 @@
+"""The dispatcher: the loop that delivers, and its decisions."""

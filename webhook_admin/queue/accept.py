@@ -1,0 +1,145 @@
+"""Taking events in: every one that has somewhere to go becomes a delivery, waiting in its lane."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from webhook_admin import callback_urls
+from webhook_admin.db import Database
+from webhook_admin.db.bulk import bulk
+from webhook_admin.errors import EventConflict, FieldError, InvalidInput
+from webhook_admin.events import Event
+from webhook_admin.ids import new_id
+from webhook_admin.models import accounts, webhooks
+from webhook_admin.queue import lanes
+from webhook_admin.queue.clock import milliseconds
+from webhook_admin.queue.lanes import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a batch: events that are new, that were on record, and that have nowhere to go."""
+
+    accepted: int
+    duplicates: int
+    unrouted: int
+
+
+class _Routed(NamedTuple):
+    """An event that has somewhere to go, and the delivery that it is to become."""
+
+    event: Event
+    destination: str
+    webhook_id: str | None
+    delivery_id: str
+
+
+def accept(database: Database, events: Sequence[Event], now: datetime) -> Accepted:
+    """Store the events, all or none, and wake the dispatchers.
+
+    Raises `InvalidInput`, naming each event of an unknown account by its index, and `EventConflict` for an event whose
+    id is on record for its account with other content.
+    """
+    with database.transaction() as connection:
+        webhook_ids = _webhook_ids(connection, {event.account_id for event in events})
+        _require_accounts(events, webhook_ids)
+        distinct = _distinct(events)
+        routed = [found for event in distinct if (found := _route(event, webhook_ids[event.account_id]))]
+        stored = _store(connection, routed, milliseconds(now))
+        on_record = _on_record(connection, [event for event in distinct if _key(event) not in stored])
+        lanes.put(connection, {Key(account_id, lane) for (account_id, _), lane in stored.items()}, milliseconds(now))
+    unrouted = sum(_key(event) not in stored and _key(event) not in on_record for event in events)
+    return Accepted(len(stored), len(events) - len(stored) - unrouted, unrouted)
+
+
+def _webhook_ids(connection: Connection, account_ids: Collection[str]) -> dict[str, str | None]:
+    """The id of each account's webhook; accounts that do not exist are left out."""
+    rows = connection.execute(
+        select(accounts.c.id, webhooks.c.id)
+        .outerjoin_from(accounts, webhooks, accounts.c.id == webhooks.c.account_id)
+        .where(accounts.c.id.in_(account_ids))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _require_accounts(events: Sequence[Event], known: Collection[str]) -> None:
+    unknown = [place for place, event in enumerate(events) if event.account_id not in known]
+    if unknown:
+        message = "There is no account with this id."
+        raise InvalidInput([FieldError(f"events.{place}.accountId", "unknown_account", message) for place in unknown])
+
+
+def _route(event: Event, webhook_id: str | None) -> _Routed | None:
+    if event.callback_url is not None:
+        origin = callback_urls.parse(event.callback_url, callback_urls.EVERYWHERE).origin
+        return _Routed(event, origin, None, new_id("dlv"))
+    return _Routed(event, lanes.WEBHOOK, webhook_id, new_id("dlv")) if webhook_id else None
+
+
+def _distinct(events: Iterable[Event]) -> list[Event]:
+    """Each event once, in the order of their keys: rows are always locked in it, so that nobody waits in a circle."""
+    found: dict[tuple[str, str], Event] = {}
+    for event in events:
+        _require_same(found.setdefault(_key(event), event), event)
+    return [found[key] for key in sorted(found)]
+
+
+def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[tuple[str, str], str]:
+    """Make deliveries of the events that are not on record; the destination of each of these by its event's key."""
+    rows = bulk(
+        connection,
+        """
+        INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, event,
+                                webhook_id, callback_url, state, due_at, attempts, recorded, created_at)
+        SELECT account_id, given.id, accounts.created_at, destination, event_id, message_id, event,
+               webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
+        FROM {given} JOIN accounts ON accounts.id = account_id WHERE true
+        ON CONFLICT (account_id, event_id) DO NOTHING
+        RETURNING account_id, event_id, destination
+        """,
+        dict.fromkeys(_COLUMNS, "text"),
+        [
+            (
+                each.event.account_id,
+                each.delivery_id,
+                each.destination,
+                each.event.id,
+                each.event.message_id,
+                each.event.to_json(),
+                each.webhook_id,
+                each.event.callback_url,
+            )
+            for each in routed
+        ],
+        now=now,
+    )
+    return {(row.account_id, row.event_id): row.destination for row in rows}
+
+
+def _on_record(connection: Connection, events: Sequence[Event]) -> set[tuple[str, str]]:
+    """The keys of those events that are on record. Raises `EventConflict` if one is with other content."""
+    rows = bulk(
+        connection,
+        "SELECT deliveries.event FROM {given} JOIN deliveries USING (account_id, event_id)",
+        {"account_id": "text", "event_id": "text"},
+        [_key(event) for event in events],
+    )
+    found = {_key(event): event for event in (Event.from_json(row.event) for row in rows)}
+    for event in events:
+        _require_same(found.get(_key(event), event), event)
+    return set(found)
+
+
+def _require_same(known: Event, event: Event) -> None:
+    if known != event:
+        raise EventConflict(event.id, event.account_id)
+
+
+def _key(event: Event) -> tuple[str, str]:
+    return event.account_id, event.id
+
+
+_COLUMNS = ("account_id", "id", "destination", "event_id", "message_id", "event", "webhook_id", "callback_url")

@@ -1,0 +1,47 @@
+"""The resources of the HTTP API, and who may call each."""
+
+from flask import Flask
+
+from webhook_admin.web import (
+    accounts,
+    auth,
+    context,
+    delivery_status,
+    docs,
+    events,
+    health,
+    keys,
+    openapi,
+    openapi_webhooks,
+    payload_formats,
+    preview,
+    problems,
+    request_log,
+    webhooks,
+)
+from webhook_admin.web.auth import Access
+
+_RESOURCES = {
+    delivery_status.blueprint: Access.ACCOUNT,
+    preview.blueprint: Access.ACCOUNT,
+    payload_formats.blueprint: Access.ACCOUNT,
+    webhooks.blueprint: Access.PLATFORM,
+    accounts.blueprint: Access.PLATFORM,
+    keys.blueprint: Access.PLATFORM,
+    events.blueprint: Access.PLATFORM,
+    health.blueprint: Access.ANYONE,
+}
+
+
+def init_app(app: Flask, parts: context.Parts) -> None:
+    """Make `app` the service's HTTP API."""
+    # The order of judgement: a request is logged whatever becomes of it, then comes its key, then the rest.
+    context.init_app(app, parts)
+    request_log.init_app(app)
+    problems.init_app(app)
+    auth.init_app(app, {blueprint.name: access for blueprint, access in _RESOURCES.items()})
+    api = openapi.init_app(app)
+    openapi_webhooks.describe(api)
+    for blueprint in _RESOURCES:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(docs.blueprint)
