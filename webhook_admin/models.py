@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -45,6 +48,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 # new collation rules cannot corrupt the index.
 ID = String(64).with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql")
 BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+_PENDING = text("due_at IS NOT NULL")
 
 metadata = MetaData(
     naming_convention={
@@ -103,23 +108,30 @@ webhooks = Table(
 # Every key begins with account_id, so that the tables can be distributed by account. Without a foreign key to accounts:
 # what waits is cancelled by a dispatcher, and stays on record, when the account is deleted.
 
-# A row exists exactly while the lane has pending deliveries.
+# The row outlives the lane's last pending delivery, with what was learned about the receiver.
 lanes = Table(
     "lanes",
     metadata,
     Column("account_id", ID, primary_key=True),
     # "" is the account's webhook; anything else is the origin of per-message callback URLs.
     Column("destination", BYTES_ORDERED, primary_key=True),
-    # When the lane is to be looked at next. While it is leased, that is when the lease ends.
-    Column("due_at", BigInteger, nullable=False),
-    # The dispatcher that holds the lane, or held it when it died.
+    # When a dispatcher is to lease the lane next, or when its lease ends. NULL exactly while nothing is pending.
+    Column("due_at", BigInteger),
+    # The dispatcher that leases the lane, or leased it when it died.
     Column("holder", Text),
-    # Of the breaker: failed attempts in a row, and until when no more are made.
+    # The breaker: failed attempts in a row, and until when no attempt is started.
     Column("failures", Integer, nullable=False),
     Column("paused_until", BigInteger, nullable=False),
-    # The ETag of the webhook that the breaker has learned about; NULL if none.
-    Column("webhook_etag", Text),
-    Index(None, "due_at"),
+    # How the latest attempt went (`Standing`), and the congestion window with its threshold (NULL: not yet reduced).
+    Column("standing", Text, nullable=False, server_default="untried"),
+    Column("window", Float, nullable=False, server_default="1"),
+    Column("threshold", Float),
+    # The webhook or the account has changed since the lane was last leased: some deliveries may have to be cancelled.
+    Column("changed", Boolean, nullable=False, server_default=false()),
+    # When the lane's last pending delivery ended; NULL while there is one.
+    Column("idle_since", BigInteger),
+    Index(None, "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index(None, "idle_since"),
 )
 
 deliveries = Table(
@@ -127,7 +139,7 @@ deliveries = Table(
     metadata,
     Column("account_id", ID, primary_key=True),
     Column("id", ID, primary_key=True),
-    # When the account was made: another one of the same id has nothing to do with this delivery.
+    # When the account was created. An account that is deleted and created again with the same id is another one.
     Column("account_created_at", UtcDateTime, nullable=False),
     Column("destination", BYTES_ORDERED, nullable=False),
     Column("event_id", BYTES_ORDERED, nullable=False),
@@ -138,8 +150,10 @@ deliveries = Table(
     Column("webhook_id", ID),
     # Of a webhook's delivery: where the latest attempt went, NULL before the first.
     Column("callback_url", Text),
-    # Settled by the first attempt, so that all attempts have the same bytes; NULL before.
+    # Settled by the first attempt; NULL before.
     Column("payload_format", Text),
+    # The notification's body, kept once an attempt has failed: all attempts send the same bytes.
+    Column("body", Text),
     Column("state", Text, nullable=False),
     # Why it is in that state, in words; NULL where the state says it all.
     Column("state_detail", Text),
@@ -152,7 +166,7 @@ deliveries = Table(
     # When the latest attempt was begun.
     Column("begun_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
-    UniqueConstraint("account_id", "event_id"),
+    UniqueConstraint("account_id", "account_created_at", "event_id"),
     Index(None, "id"),
     Index(None, "message_id", "account_id"),
     Index(
@@ -161,11 +175,11 @@ deliveries = Table(
         "destination",
         "due_at",
         "id",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
     ),
-    # Room in each page for the attempt that is counted there: no index has to be told.
-    postgresql_with={"fillfactor": 70},
+    # Leaves room in each page for HOT updates.
+    postgresql_with={"fillfactor": 50},
 )
 
 attempts = Table(
@@ -179,4 +193,7 @@ attempts = Table(
     Column("outcome", Text, nullable=False),
     Column("status_code", Integer),
     Column("response", Text),
+    # What went wrong, in one sentence, and what to do about it; NULL when the notification was delivered.
+    Column("detail", Text),
+    Column("hint", Text),
 )
