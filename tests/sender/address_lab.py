@@ -68,7 +68,9 @@ def caught(listeners: dict[socket.socket, str]) -> list[str]:
 
 async def attempt(sender: Sender, urls: Sequence[str]) -> list[str]:
     """Outcomes of one attempt after another."""
-    return [(await sender.send(Request(url, b"{}", {"Content-Type": "application/json"}))).outcome for url in urls]
+    return [
+        (await sender.send(Request(url, b"{}", {"Content-Type": "application/json"}, "acme"))).outcome for url in urls
+    ]
 
 
 async def explore(cases: dict[str, list[list[str]] | None], receiver: Receiver) -> dict[str, object]:
@@ -76,8 +78,7 @@ async def explore(cases: dict[str, list[list[str]] | None], receiver: Receiver) 
     found: dict[str, object] = {}
     listeners = traps()
     names = {f"{case}.example.com": answers for case, answers in cases.items()}
-    # No connection is kept, as none is from one attempt of a delivery to the next, which is seconds later.
-    async with Sender(1, 2, (), receiver.ca_file, pool_seconds=0) as sender:
+    async with Sender(1, 2, (), receiver.ca_file) as sender:
         for case, answers in cases.items():
             # A name server of its own for each case, so that what was asked for is known.
             with Nameserver(names | {"db.prod": [[PUBLIC]]}, "127.0.0.53", 53) as nameserver:

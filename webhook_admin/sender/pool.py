@@ -1,70 +1,113 @@
-"""The transfers that wait with an open connection for the next request."""
+"""All connections that are open, and those among them that wait for another request."""
 
-import time
-from collections import OrderedDict
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Container
 
-from webhook_admin.sender.transfer import Transfer
+from webhook_admin.sender.connection import Connection, Key
 
 
-class Pools:
-    """Connections by origin: at most `most`, those in use included, of which each waits for at most `idle` seconds.
+class Pool:
+    """Connections by account and origin: at most `max_connections`, those in use included.
 
-    The one that has been unused for longest makes room. Who is to use a connection next does not matter: what a server
-    can do to it, it can do to its own requests only.
+    One that has been idle for `idle_seconds` is closed; where there is no room, the one that has been idle for longest.
     """
 
-    def __init__(self, most: int, idle: float) -> None:
-        self._most = most
-        self._idle = idle
-        self._total = 0
-        # Of each origin, when it was last used, and its transfers; the one unused for longest comes first.
-        self._waiting: OrderedDict[str, tuple[float, list[Transfer]]] = OrderedDict()
+    def __init__(self, max_connections: int, idle_seconds: float) -> None:
+        self._max_connections = max_connections
+        self._idle_seconds = idle_seconds
+        self._opening = 0
+        self._open: set[Connection] = set()
+        # Both in the order in which they became idle.
+        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._idle_of: dict[Key, dict[Connection, None]] = {}
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
-    def take(self, origin: str) -> Transfer | None:
-        """A transfer that can be used again; the others found on the way are closed."""
-        while origin in self._waiting:
-            transfer = self._remove(origin, -1)
-            if transfer.is_reusable():
-                return transfer
-            self.close(transfer)
+    def take(self, key: Key, addresses: Container[str]) -> Connection | None:
+        """An idle connection to one of the addresses, the one used last; others found on the way are closed."""
+        while idle := self._idle_of.get(key):
+            connection = next(reversed(idle))
+            self._remove(connection)
+            if connection.address in addresses and connection.is_usable():
+                return connection
+            connection.close()
         return None
 
-    def add(self, transfer: Transfer) -> Transfer:
-        """Count a transfer that has just been made."""
-        self._total += 1
-        if self._total > self._most and self._waiting:
+    async def take_or_open(self, key: Key, addresses: Container[str]) -> Connection | None:
+        """An idle connection as `take` finds it; or None, when there is room for a new one, which counts from now on.
+
+        `opened` must be called then, whatever becomes of it.
+        """
+        while (connection := self.take(key, addresses)) is None:
+            if len(self._open) + self._opening < self._max_connections:
+                self._opening += 1
+                return None
             self._close_first()
-        return transfer
+            await self._changed()
+        return connection
 
-    def put(self, origin: str, transfer: Transfer) -> None:
-        """Let a transfer wait for the origin's next request."""
-        _, transfers = self._waiting.get(origin, (0, []))
-        transfers.append(transfer)
-        self._waiting[origin] = time.monotonic(), transfers
-        self._waiting.move_to_end(origin)
+    def opened(self, connection: Connection | None) -> None:
+        """Say that the connection is open, or that none came about."""
+        self._opening -= 1
+        if connection is None or connection.is_closing():
+            self._wake()
+        else:
+            self._open.add(connection)
 
-    def close(self, transfer: Transfer) -> None:
-        """Close a transfer that is not to wait."""
-        transfer.close()
-        self._total -= 1
+    def put(self, connection: Connection) -> None:
+        """Let a connection wait for another request."""
+        if connection.is_closing():
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle[connection] = None
+        self._idle_of.setdefault(connection.key, {})[connection] = None
+        self._wake()
 
-    def sweep(self) -> None:
-        """Close what has waited for too long."""
-        long_ago = time.monotonic() - self._idle
-        while self._waiting and next(iter(self._waiting.values()))[0] < long_ago:
+    def forget(self, connection: Connection) -> None:
+        """Do not count a connection any more: it is closed."""
+        self._open.discard(connection)
+        self._remove(connection)
+        self._wake()
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for too long; `now` is the loop's time."""
+        while self._idle and (next(iter(self._idle)).idle_since or 0) <= now - self._idle_seconds:
             self._close_first()
 
-    def close_all(self) -> None:
-        """Close all that wait."""
-        while self._waiting:
-            self._close_first()
+    async def close(self) -> None:
+        """Close all connections, and wait until they are."""
+        while self._open:
+            for connection in self._open:
+                connection.close()
+            await self._changed()
 
     def _close_first(self) -> None:
-        self.close(self._remove(next(iter(self._waiting)), 0))
+        connection = next(iter(self._idle), None)
+        if connection:
+            self._remove(connection)
+            connection.close()
 
-    def _remove(self, origin: str, index: int) -> Transfer:
-        _, transfers = self._waiting[origin]
-        transfer = transfers.pop(index)
-        if not transfers:
-            del self._waiting[origin]
-        return transfer
+    def _remove(self, connection: Connection) -> None:
+        if connection in self._idle:
+            del self._idle[connection]
+            idle = self._idle_of[connection.key]
+            del idle[connection]
+            if not idle:
+                del self._idle_of[connection.key]
+
+    async def _changed(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():
+                self._wake()  # the next one, since this one was meant and is gone
+            raise
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -15,11 +15,11 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     """No connection, or no complete answer, came in time."""
     DNS = "dns"
-    """The host's address could not be found out."""
+    """The host name could not be resolved."""
     CONNECT = "connect"
-    """No connection came about: it was refused, or there was no way there."""
+    """No connection came about, or it was closed before the request was sent."""
     TLS = "tls"
-    """The connection could not be secured: the certificate does not hold, or what answers speaks no TLS."""
+    """The connection could not be secured: the certificate is not valid, or what answers speaks no TLS."""
     REDIRECT = "redirect"
     """The receiver pointed to another URL; it is not followed."""
     BLOCKED_ADDRESS = "blocked_address"
@@ -32,15 +32,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST.
+    """One POST of an account's.
 
-    `headers` go out as they are, beside Host and Content-Length. What would not fit into a header is a `ValueError`.
-    `success` holds the statuses that mean delivered.
+    `headers` are sent as they are, beside Host and Content-Length. Raises `ValueError` for text that no header holds.
+    Requests of two accounts never share a connection. `success` holds the statuses that mean delivered.
     """
 
     url: str
     body: bytes
     headers: Mapping[str, str]
+    account_id: str
     success: Container[int] = range(200, 300)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,8 @@ class Request:
 class Result:
     """What came of one request. Without an answer, status and texts are None.
 
-    `response` is the beginning of the body as text, `retry_after` the header as it was sent.
+    `response` is the beginning of the body as text, `retry_after` the header as it was sent. `detail` says in one
+    sentence what went wrong, `hint` what to do about it; both are None for what was delivered.
     """
 
     outcome: Outcome
@@ -61,7 +63,13 @@ class Result:
     response: str | None = None
     retry_after: str | None = None
     duration_ms: int = 0
+    detail: str | None = None
+    hint: str | None = None
 
 
-# One constant for all: nothing about the address is told, not even by the time it took.
-BLOCKED = Result(Outcome.BLOCKED_ADDRESS)
+BLOCKED = Result(
+    Outcome.BLOCKED_ADDRESS,
+    detail="The callback URL leads to an address that notifications are not sent to.",
+    hint="Use a host whose addresses are all public.",
+)
+"""One constant for all: nothing about the address is told, not even by the time it took."""

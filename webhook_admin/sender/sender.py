@@ -1,48 +1,43 @@
 """Sends one POST after another, very many at a time. Network trouble comes back as a value, never as an exception."""
 
 import asyncio
-import ssl
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-import certifi
-import pycurl
-import structlog
-
-from webhook_admin.callback_urls import CallbackUrl, InvalidCallbackUrl, Network, parse
-from webhook_admin.sender.pool import Pools
+from webhook_admin.callback_urls import InvalidCallbackUrl, Network, parse
+from webhook_admin.sender import tcp, tls
+from webhook_admin.sender.answer import MAX_READ
+from webhook_admin.sender.connection import Connection
+from webhook_admin.sender.exchange import Destination, Done, Exchange, Opened
+from webhook_admin.sender.pool import Pool
 from webhook_admin.sender.request import BLOCKED, Outcome, Request, Result
-from webhook_admin.sender.resolver import Answer, LookupFailed, Resolver
-from webhook_admin.sender.transfer import Limits, Transfer
+from webhook_admin.sender.resolver import Resolved, Resolver
+from webhook_admin.sender.verdict import (
+    BLOCKED_ADDRESS,
+    UNKNOWN,
+    Failed,
+    of_no_room,
+    of_slow_handshake,
+    of_slow_look_up,
+    peer,
+)
 
-__all__ = ["Outcome", "Request", "Result", "Sender"]
+__all__ = ["BLOCKED", "Opened", "Outcome", "Request", "Result", "Sender"]
 
-Done = Callable[[Result], None]
-log = structlog.get_logger()
-# Seconds that a connection may wait for its next request: it takes memory, and a retry is to look the name up again.
-_IDLE = 3.0
-
-
-class Exchange(NamedTuple):
-    """A request under way since `started`, by the loop's clock."""
-
-    request: Request
-    done: Done
-    started: float
+_SWEEP_EVERY = 0.05  # seconds; a timer for each request would cost more than all else that is done for it
 
 
 class Sender:
     """Sends requests over kept-alive TLS connections, all in one event loop.
 
-    Limits are in seconds: `connect_timeout` for the look-up and the connection, `request_timeout` for everything.
-    Addresses are judged by `may_connect` with `allowed_networks`, when they are looked up and when a socket is opened.
-    `ca_bundle` is a PEM file of the authorities that receivers' certificates come from; without it, those that the
-    system and certifi trust. A connection serves at most `pool_seconds`, so that a changed address counts soon.
-    `nameservers` (addresses, with `:port` if not 53) are asked instead of the system's.
+    Limits are in seconds: `connect_timeout` for the look-up, the connection and TLS, `request_timeout` for everything.
+    Addresses are judged by `may_connect` with `allowed_networks`, when they are looked up and when they are connected
+    to. `ca_bundle` is a PEM file of the authorities that receivers' certificates come from; without it, those that the
+    system and certifi trust. A connection is closed when it has been idle for `idle_seconds`. `nameservers` (addresses,
+    with `:port` if not 53) are asked instead of the system's.
     """
 
     def __init__(
@@ -52,137 +47,128 @@ class Sender:
         allowed_networks: Sequence[Network],
         ca_bundle: Path | None,
         max_connections: int = 1_000,
-        pool_seconds: int = 60,
+        idle_seconds: float = 60,
         *,
         nameservers: Sequence[str] = (),
     ) -> None:
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = min(connect_timeout, request_timeout)
         self._request_timeout = request_timeout
         self._allowed = allowed_networks
         self._ca_bundle = ca_bundle
-        self._max_connections = max_connections
-        self._pool_seconds = pool_seconds
-        self._nameservers = nameservers
-        self._pools = Pools(max_connections, _IDLE)
-        self._parse = lru_cache(10_000)(partial(parse, allowed=allowed_networks))
-        self._connecting: set[asyncio.Task[None]] = set()
-        self._resources = AsyncExitStack()
+        self._pool = Pool(max_connections, idle_seconds)
+        self._resolver = Resolver(allowed_networks, nameservers)
+        self._destination = lru_cache(10_000)(lambda url: Destination.of(parse(url, allowed_networks)))
+        self._opening: set[asyncio.Task[None]] = set()
+        self._busy: set[Exchange] = set()
+        self._buffer = memoryview(bytearray(MAX_READ))
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="webhook-admin-")))
-        ca_file = self._ca_bundle or _default_authorities(folder)
-        self._limits = Limits(self._connect_timeout, self._request_timeout, self._pool_seconds, self._allowed, ca_file)
-        self._resources.callback(self._pools.close_all)
-        self._multi = await self._resources.enter_async_context(pycurl.AsyncCurlMulti())
-        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._max_connections)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, self._max_connections)
-        self._sweep()
-        self._resources.callback(self._stop_sweeping)
-        self._resolver = await self._resources.enter_async_context(Resolver(self._allowed, self._nameservers))
+        self._context = tls.client_context(self._ca_bundle)
+        await self._resolver.open()
+        self._sweeping = self._loop.call_later(_SWEEP_EVERY, self._sweep)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop. What has no answer yet ends with the outcome `unknown`."""
-        for task in self._connecting:
+        self._sweeping.cancel()
+        for task in self._opening:
             task.cancel()
-        await asyncio.gather(*self._connecting, return_exceptions=True)
-        await self._resources.aclose()
-        # The transfers that the multi has cancelled tell it in the loop's next round.
-        await asyncio.sleep(0)
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for exchange in list(self._busy):
+            exchange.end(UNKNOWN)
+        await self._pool.close()
+        await self._resolver.close()
 
     async def send(self, request: Request) -> Result:
-        """Send one request; what came of it."""
+        """Send one request as soon as there is a connection; what came of it."""
         future: asyncio.Future[Result] = self._loop.create_future()
-        self.start(request, lambda result: None if future.done() else future.set_result(result))
+        self.start(request, lambda result: None if future.done() else future.set_result(result), Opened.send)
         return await future
 
-    def start(self, request: Request, done: Done) -> None:
-        """Send one request; `done` is called in the event loop's thread, later, with what came of it."""
-        exchange = Exchange(request, done, self._loop.time())
-        with self._ending(exchange):
+    def start(self, request: Request, done: Done, connected: Callable[[Opened], None]) -> None:
+        """Send one request over a connection that is kept; without one, open one, and ask first.
+
+        Both are called in the event loop's thread, later. `connected` gets a connection on which nothing has been
+        written yet: `send` the request then, or `give_up`. `done` is told what came of it, once, unless it is given up;
+        that can come before either, when the time is up or the connection dies.
+        """
+        exchange = Exchange(request, done, self._loop, self._request_timeout, self._busy)
+        with exchange:
             try:
-                url = self._parse(request.url)
+                destination = exchange.destination = self._destination(request.url)
             except InvalidCallbackUrl:
                 # The rules may have changed since the URL was registered.
-                self._loop.call_soon(done, BLOCKED)
+                self._loop.call_soon(exchange.end, BLOCKED_ADDRESS)
                 return
-            transfer = self._pools.take(url.origin)
-            if transfer is not None:
-                self._perform(transfer, url, exchange)
+            known = self._resolver.known(destination.host)
+            connection = self._pool.take((request.account_id, destination.origin), known.addresses) if known else None
+            if connection:
+                connection.attach(exchange)
+                connection.send()
                 return
-            task = self._loop.create_task(self._connect(url, exchange))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            task = self._loop.create_task(self._open(exchange, connected))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
 
-    async def _connect(self, url: CallbackUrl, exchange: Exchange) -> None:
-        with self._ending(exchange):
+    async def _open(self, exchange: Exchange, connected: Callable[[Opened], None]) -> None:
+        with exchange:
             try:
-                answer = self._resolver.known(url.host) or await self._look_up(url.host)
-            except (LookupFailed, TimeoutError):
-                exchange.done(Result(Outcome.DNS, duration_ms=self._since(exchange)))
-            except asyncio.CancelledError:
-                exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
+                async with asyncio.timeout_at(exchange.started + self._connect_timeout) as limit:
+                    connection = await self._find(exchange, limit)
+            except Failed as failed:
+                exchange.end(failed.verdict)
+            except TimeoutError:
+                exchange.end(exchange.late)
             else:
-                if answer.addresses:
-                    transfer = self._pools.add(Transfer(url, answer.addresses, self._limits))
-                    self._perform(transfer, url, exchange)
-                else:
-                    exchange.done(BLOCKED)
+                connection.attach(exchange)
+                connected(Opened(exchange))
 
-    async def _look_up(self, host: str) -> Answer:
-        async with asyncio.timeout(self._connect_timeout):
-            return await self._resolver.look_up(host)
-
-    def _perform(self, transfer: Transfer, url: CallbackUrl, exchange: Exchange) -> None:
-        transfer.prepare(exchange.request, url.target, self._loop.time() - exchange.started)
-        future = self._multi.add_handle(transfer.curl)
-        future.add_done_callback(partial(self._performed, transfer, url.origin, exchange))
-
-    def _performed(
-        self, transfer: Transfer, origin: str, exchange: Exchange, future: asyncio.Future[pycurl.Curl]
-    ) -> None:
-        with self._ending(exchange):
-            if future.cancelled():
-                self._pools.close(transfer)
-                exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
-                return
-            error = future.exception()
-            is_kept = False
+    async def _find(self, exchange: Exchange, limit: asyncio.Timeout) -> Connection:
+        """A connection for the request, kept or new. Raises `Failed`. Time spent waiting for room does not count."""
+        destination = exchange.destination
+        exchange.late = of_slow_look_up(destination.host, self._connect_timeout)
+        resolved = self._resolver.known(destination.host) or await self._resolver.look_up(destination.host)
+        if not resolved.addresses:
+            raise Failed(BLOCKED_ADDRESS)
+        exchange.late = of_no_room(self._request_timeout)
+        limit.reschedule(exchange.by)
+        before = self._loop.time()
+        key = exchange.request.account_id, destination.origin
+        connection = await self._pool.take_or_open(key, resolved.addresses)
+        if connection is None:
+            by = min(self._loop.time() - before + exchange.started + self._connect_timeout, exchange.by)
+            limit.reschedule(by)
             try:
-                result = transfer.result(error.args[0] if error else pycurl.E_OK, self._since(exchange))
-                is_kept = transfer.is_kept
+                connection = await self._connect(exchange, resolved, by)
             finally:
-                if is_kept:
-                    self._pools.put(origin, transfer)
-                else:
-                    self._pools.close(transfer)
-            exchange.done(result)
+                self._pool.opened(connection)
+            exchange.connected_after = self._loop.time() - exchange.started
+        return connection
 
-    @contextmanager
-    def _ending(self, exchange: Exchange) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            # Nothing is known here that could go wrong. But a request that does not end would keep its place for ever.
-            log.exception("sender_failed")
-            exchange.done(Result(Outcome.UNKNOWN, duration_ms=self._since(exchange)))
+    async def _connect(self, exchange: Exchange, resolved: Resolved, by: float) -> Connection:
+        destination = exchange.destination
+        sock, address = await tcp.connect(resolved.addresses, destination.port, self._allowed, by)
+        exchange.late = of_slow_handshake(peer(address, destination.port), self._connect_timeout)
+        account_id, pool = exchange.request.account_id, self._pool
+        connection = Connection(account_id, destination, address, self._buffer, pool.put, pool.forget)
+        host = destination.host.removesuffix(".")
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            try:
+                await self._loop.create_connection(
+                    lambda: connection, ssl=self._context, sock=sock, server_hostname=host
+                )
+            except OSError as error:
+                raise Failed(tls.of_error(error, host, destination.port)) from error
+            undo.pop_all()
+        return connection
 
     def _sweep(self) -> None:
-        self._pools.sweep()
-        self._sweeping = self._loop.call_later(_IDLE / 2, self._sweep)
-
-    def _stop_sweeping(self) -> None:
-        self._sweeping.cancel()
-
-    def _since(self, exchange: Exchange) -> int:
-        return round((self._loop.time() - exchange.started) * 1_000)
-
-
-def _default_authorities(folder: Path) -> Path:
-    """Whom the system and certifi trust, in one file: libcurl keeps what it has read of a file, but not of a folder."""
-    file = folder / "authorities.pem"
-    system = ssl.get_default_verify_paths().cafile
-    sources = [Path(certifi.where()), *([Path(system)] if system else [])]
-    file.write_text("\n".join(source.read_text() for source in sources))
-    return file
+        self._sweeping = self._loop.call_later(_SWEEP_EVERY, self._sweep)
+        now = self._loop.time()
+        for exchange in [exchange for exchange in self._busy if exchange.by <= now]:
+            with exchange:
+                if exchange.carrier:
+                    exchange.carrier.expire(self._request_timeout)
+        self._pool.sweep(now)
