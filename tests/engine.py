@@ -20,9 +20,10 @@ from webhook_admin.events import Event
 from webhook_admin.models import attempts as attempts_table
 from webhook_admin.models import deliveries as deliveries_table
 from webhook_admin.models import lanes as lanes_table
-from webhook_admin.queue import clock, lanes
+from webhook_admin.queue import clock, lanes, leases
 from webhook_admin.queue.accept import Accepted, accept
-from webhook_admin.queue.lanes import Key, Release
+from webhook_admin.queue.lanes import Key, Standing
+from webhook_admin.queue.leases import Ask, Release
 
 LONG_AGO = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 URL = "https://hooks.example.com/status"
@@ -35,6 +36,12 @@ def event(number: int = 1, account_id: str = "acme", **fields: Any) -> Event:
     """An event of an account; `number` makes its id and its message's."""
     given = {"channel": "SMS", "status": "SENT", "timestamp": "2026-04-09T14:39:40.69257Z", "id": f"evt_{number}"}
     return Event(**{"account_id": account_id, "message_id": f"msg_{number}"} | given | fields)
+
+
+def release(key: Key, **learned: Any) -> Release:
+    """A release of a lane; a pause puts it off."""
+    given = {"failures": 0, "paused_until": 0, "standing": Standing.QUICK, "window": 1.0, "threshold": None} | learned
+    return Release(**{"key": key, "not_before": given["paused_until"]} | given)
 
 
 @dataclass
@@ -58,7 +65,8 @@ class Queue:
 
     def accept(self, *events: Event, now: datetime | None = None) -> Accepted:
         """Take events in."""
-        return accept(self.database, events, now or datetime.now(UTC))
+        with self.database.transaction() as transaction:
+            return accept(transaction, events, now or datetime.now(UTC))
 
     def deliveries(self, **having: Any) -> list[Row[Any]]:
         """The deliveries, all or those that have these values, in the order of their ids."""
@@ -85,26 +93,27 @@ class Queue:
         """The lanes that have a row, in the order of their keys."""
         return self._rows(lanes_table, lanes_table.c.account_id, having)
 
-    def lane_keys(self) -> list[Key]:
-        """The keys of these, in order."""
-        return sorted(Key(row.account_id, row.destination) for row in self.lanes())
+    def due_lanes(self) -> list[Key]:
+        """The keys of the lanes that are due at some time or leased, in order."""
+        return sorted(Key(row.account_id, row.destination) for row in self.lanes() if row.due_at is not None)
 
-    def lanes_wanted(self) -> list[Key]:
-        """The lanes that ought to have a row: those with pending deliveries."""
+    def pending_lanes(self) -> list[Key]:
+        """The lanes that have pending deliveries."""
         return sorted({Key(row.account_id, row.destination) for row in self.deliveries(state="PENDING")})
 
-    def lease(self, holder: str = "one", now: int | None = None, most: int = ANY, seconds: int = 30) -> list[Key]:
-        """Take due lanes, as a dispatcher does."""
+    def lease(self, holder: str = "one", now: int | None = None, limit: int = ANY, seconds: int = 30) -> list[Key]:
+        """Take due lanes, as a dispatcher does that has none; up to `limit` of each standing."""
         now = clock.now() if now is None else now
+        asks = [Ask(standing=standing, limit=limit, share=ANY, held={}) for standing in Standing]
         with self.database.transaction() as connection:
-            taken = lanes.lease(connection, holder, now, now + seconds * clock.SECOND, most, ANY)
-        return [lease.key for lease in taken]
+            leased = leases.lease(connection, holder, now, now + seconds * clock.SECOND, asks)
+        return [lease.key for lease in leased.leases]
 
-    def release(self, *keys: Key, holder: str = "one", failures: int = 0, paused_until: int = 0) -> None:
-        """Give lanes back, as a dispatcher does."""
+    def release(self, *keys: Key, holder: str = "one", now: int | None = None, **learned: Any) -> None:
+        """Give lanes back, as a dispatcher does that has `learned` this."""
         with self.database.transaction() as connection:
-            releases = [Release(key, failures, paused_until, None, paused_until) for key in keys]
-            lanes.release(connection, holder, releases)
+            given = [release(key, **learned) for key in keys]
+            leases.release(connection, holder, given, clock.now() if now is None else now)
 
     def finish(self, deliveries: Iterable[Row[Any]]) -> None:
         """Let deliveries end, as if they had been sent."""
@@ -114,18 +123,18 @@ class Queue:
 
     def put_webhook(self, account_id: str = "acme", now: datetime | None = None, **changes: str) -> None:
         """PUT."""
-        with self.database.connect() as connection:
+        with self.database.transaction() as connection:
             webhooks.replace(connection, account_id, now or datetime.now(UTC), **changes)
 
     def delete_webhook(self, account_id: str = "acme") -> None:
         """DELETE."""
-        with self.database.connect() as connection:
-            webhooks.remove(connection, account_id)
+        with self.database.transaction() as connection:
+            webhooks.remove(connection, account_id, datetime.now(UTC))
 
     def delete_account(self, account_id: str = "acme") -> None:
         """DELETE /accounts/..."""
         with self.database.transaction() as connection:
-            accounts.remove(connection, account_id)
+            accounts.remove(connection, account_id, datetime.now(UTC))
 
     def webhook(self, account_id: str = "acme") -> webhooks.Webhook:
         """GET."""
@@ -137,8 +146,8 @@ class Queue:
         wait_until(lambda: self.states() == states, seconds)
 
     def wait_for_rest(self) -> None:
-        """Wait until nothing is pending, and no lane has a row."""
-        wait_until(lambda: not self.lanes())
+        """Wait until nothing is pending, and no lane is due or leased."""
+        wait_until(lambda: not self.due_lanes())
         assert not self.deliveries(state="PENDING")
 
     def _rows(self, table: Any, order: Any, having: dict[str, Any]) -> list[Row[Any]]:

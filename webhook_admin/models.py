@@ -50,6 +50,8 @@ ID = String(64).with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql"
 BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 _PENDING = text("due_at IS NOT NULL")
+_LEASED = text("holder IS NOT NULL")
+_IDLE = text("idle_since IS NOT NULL")
 
 metadata = MetaData(
     naming_convention={
@@ -124,14 +126,15 @@ lanes = Table(
     Column("paused_until", BigInteger, nullable=False),
     # How the latest attempt went (`Standing`), and the congestion window with its threshold (NULL: not yet reduced).
     Column("standing", Text, nullable=False, server_default="untried"),
-    Column("window", Float, nullable=False, server_default="1"),
+    Column("window_size", Float, nullable=False, server_default="1"),
     Column("threshold", Float),
     # The webhook or the account has changed since the lane was last leased: some deliveries may have to be cancelled.
     Column("changed", Boolean, nullable=False, server_default=false()),
     # When the lane's last pending delivery ended; NULL while there is one.
     Column("idle_since", BigInteger),
-    Index(None, "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
-    Index(None, "idle_since"),
+    Index("lanes_due_idx", "standing", "due_at", "account_id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index(None, "holder", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    Index(None, "idle_since", sqlite_where=_IDLE, postgresql_where=_IDLE),
 )
 
 deliveries = Table(

@@ -25,7 +25,7 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """All deliveries by id, the number of attempts on record for each, how many of all are `unknown`, and of lanes."""
+    """All deliveries by id, how many attempts each has on record, how many are `unknown`, and how many due lanes."""
 
     deliveries: Mapping[str, Delivery]
     attempts: Counter[str]
@@ -41,7 +41,7 @@ class Ledger:
             found = [Delivery(*row) for row in connection.execute(select(*columns))]
             recorded = Counter({row[0]: row[1] for row in connection.execute(numbers)})
             unknown = connection.scalar(select(func.count()).where(attempts.c.outcome == Outcome.UNKNOWN)) or 0
-            left = connection.scalar(select(func.count()).select_from(lanes)) or 0
+            left = connection.scalar(select(func.count()).where(lanes.c.due_at.is_not(None))) or 0
         return cls({each.id: each for each in found}, recorded, unknown, left)
 
     def states(self) -> Counter[str]:
@@ -56,6 +56,6 @@ class Ledger:
 def is_drained(database: Database) -> bool:
     """Whether nothing waits."""
     pending = select(func.count()).where(deliveries.c.state == State.PENDING)
-    left = select(func.count()).select_from(lanes)
+    left = select(func.count()).where(lanes.c.due_at.is_not(None))
     with database.connect() as connection:
         return not any(connection.scalars(union_all(pending, left)))

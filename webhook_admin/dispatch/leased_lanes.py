@@ -1,175 +1,222 @@
-"""The lanes that a dispatcher holds, and whose turn it is. Pure: no SQL, no clock. Times are in milliseconds.
+"""The lanes that a dispatcher leases, and which of them starts the next request. Pure: no SQL, no clock.
 
-What every rule serves: no lane's receiver, however slow, and no lane's backlog, however long, delays another lane.
+What every rule serves: no receiver, however slow, and no backlog, however long, delays another account.
+
+Times are whole milliseconds, of two clocks that are never compared with each other: `now` is the queue's, in which
+pauses and due times are written to the store; `monotonic` is this process's, for spans.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 
-from webhook_admin.dispatch import retry
-from webhook_admin.queue.deliveries import Wanted, Webhook
-from webhook_admin.queue.lanes import Key, Lease, Release
+from webhook_admin.dispatch.fair_shares import Places, adjust, group, turns
+from webhook_admin.dispatch.lane import Lane
+from webhook_admin.queue.deliveries import Wanted
+from webhook_admin.queue.lanes import Key, Standing
+from webhook_admin.queue.leases import Ask, Lease, Leased, Release
 
 QUANTUM = 1_000
-"""How long a lane may hold its place while others wait for one."""
+"""For how many milliseconds a lane with more to do keeps its lease while others wait for one."""
 
 
-@dataclass(slots=True)
-class Lane:
-    """One lane, while it is held.
+class LeasedLanes:
+    """The lanes that one dispatcher leases.
 
-    `window` is how many requests may be under way at once: one at first, twice as many after each success.
+    At most `max_in_flight` requests are in flight, `max_per_lane` of each lane, and at most `max_starts` start in a
+    turn.
     """
 
-    key: Key
-    since: int
-    failures: int
-    webhook_etag: str | None
-    window: int = 1
-    paused_until: int = 0
-    more: bool = True
-    leased: bool = True
-    under_way: set[str] = field(default_factory=set)
-
-    def ended(self, delivery_id: str, delivered: bool, now: int, most: int) -> None:
-        """Learn from an attempt."""
-        self.under_way.discard(delivery_id)
-        if delivered:
-            self.failures, self.paused_until, self.window = 0, 0, min(self.window * 2, most)
-        elif now >= self.paused_until:
-            # Those that were under way when the pause began say nothing new.
-            self.failures, self.window = self.failures + 1, max(self.window // 2, 1)
-            self.paused_until = now + retry.pause(self.failures)
-
-    def may_start(self, now: int) -> int:
-        """How many more requests this lane can have under way."""
-        ready = self.leased and self.more and self.paused_until <= now
-        return max(self.window - len(self.under_way), 0) if ready else 0
-
-    def is_entitled(self, now: int) -> bool:
-        """Whether its next request comes before those of lanes that are not held yet."""
-        return self.may_start(now) > 0 and not self.under_way and not self.failures and now < self.since + QUANTUM
-
-    def release(self, now: int) -> Release:
-        """How to give it back: behind the lanes that wait already, if there is more to do."""
-        not_before = max(self.paused_until, now if self.more else 0)
-        return Release(self.key, self.failures, self.paused_until, self.webhook_etag, not_before)
-
-
-class Holdings:
-    """The lanes that one dispatcher holds: at most `most` requests are under way, and `most_per_lane` for each.
-
-    Lanes whose latest attempt has failed share half of all requests: however many receivers are dead, the other half
-    is for those that answer.
-    """
-
-    def __init__(self, most: int, most_per_lane: int) -> None:
-        self._most = most
-        self._most_per_lane = most_per_lane
+    def __init__(self, max_in_flight: int, max_per_lane: int, max_starts: int = 500) -> None:
+        self._places = Places(max_in_flight)
+        self._max_per_lane = max_per_lane
+        self._max_starts = max_starts
         self._lanes: dict[Key, Lane] = {}
+        # Leased lanes by group and account, and those that may start a request by standing and account.
+        self._held: dict[str, Counter[str]] = {group(standing): Counter() for standing in Standing}
+        self._ready: dict[Standing, dict[str, dict[Lane, None]]] = {standing: {} for standing in Standing}
+        # Leased lanes without requests that cannot start any: they are given back next.
+        self._idle: dict[Lane, None] = {}
+        self._waiting: Collection[Standing] = ()
 
     @property
-    def under_way(self) -> int:
-        """How many requests are under way."""
-        return sum(len(lane.under_way) for lane in self._lanes.values())
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return self._places.in_flight
 
     @property
     def leased(self) -> list[Key]:
-        """The lanes that are held."""
+        """The lanes that are leased."""
         return [lane.key for lane in self._lanes.values() if lane.leased]
 
-    def room(self, now: int) -> int:
-        """How many more lanes can be leased and given a request each."""
-        entitled = sum(lane.is_entitled(now) for lane in self._lanes.values())
-        return max(self._most - self.under_way - entitled, 0)
+    @property
+    def changed(self) -> list[Key]:
+        """The leased lanes that are marked: some of their deliveries may have to be cancelled."""
+        return [lane.key for lane in self._lanes.values() if lane.leased and lane.changed]
 
-    def take(self, leases: Iterable[Lease], now: int) -> None:
-        """Hold these lanes, too."""
-        for key, failures, webhook_etag in leases:
-            lane = self._lanes.setdefault(key, Lane(key, now, failures, webhook_etag))
-            lane.leased, lane.more, lane.since = True, True, now
+    @property
+    def can_start(self) -> bool:
+        """Whether any lane may start a request."""
+        return next(turns(self._places, self._ready), None) is not None
 
-    def hold(self, leases: Collection[Lease], now: int) -> None:
-        """Hold these lanes and no others. What is under way on others ends as it may."""
-        for lane in self._lanes.values():
-            lane.leased = False
-        self.take([lease for lease in leases if lease.key not in self._lanes], now)
+    @property
+    def can_release(self) -> bool:
+        """Whether any lane is to be given back."""
+        return bool(self._idle)
+
+    def asks(self) -> list[Ask]:
+        """What to lease: of each standing as many lanes as can start a request beside those that wait their turn."""
+        return [
+            Ask(
+                standing=standing,
+                limit=max(min(self._places.free(standing), self._max_starts) - self._newcomers(standing), 0),
+                share=self._places.share(standing),
+                held=self._held[group(standing)],
+            )
+            for standing in Standing
+        ]
+
+    def take(self, leased: Leased, monotonic: int) -> None:
+        """Lease these lanes, too."""
+        self._waiting = leased.waiting
+        for lease in leased.leases:
+            self._enter(lease, monotonic)
+
+    def renewed(self, leases: Collection[Lease], monotonic: int) -> None:
+        """Lease these lanes and no others. What is in flight on others ends as it may."""
+        kept = {lease.key for lease in leases}
         for lease in leases:
-            self._lanes[lease.key].leased = True
-        self.forget([lane.key for lane in self._lanes.values() if not lane.leased and not lane.under_way])
+            known = self._lanes.get(lease.key)
+            if known is None or not known.leased:
+                self._enter(lease, monotonic)
+            elif lease.changed and not known.changed:
+                known.forget()
+                self._refile(known)
+        self.forget([key for key in self.leased if key not in kept])
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """These lanes have been given back."""
+        """These lanes are given back, or lost."""
         for key in keys:
-            del self._lanes[key]
+            lane = self._lanes[key]
+            lane.leased = False
+            self._refile(lane)
+
+    def have_changed(self, keys: Iterable[Key]) -> None:
+        """The webhooks of these lanes turn out to have changed while the lanes were leased."""
+        for key in keys:
+            self._lanes[key].changed = True
+
+    def settled(self, keys: Iterable[Key]) -> None:
+        """The mark has been taken off these lanes."""
+        for key in keys:
+            self._lanes[key].changed = False
 
     def wake(self) -> None:
         """There may be something new in every lane."""
         for lane in self._lanes.values():
-            lane.more = True
+            if not lane.more:
+                lane.more = True
+                self._refile(lane)
 
-    @property
-    def takes_doubtful(self) -> bool:
-        """Whether lanes whose latest attempt has failed can be leased."""
-        return self._free_for_doubtful > 0
-
-    def wanted(self, now: int) -> list[Wanted]:
-        """How many more requests each lane may start: one each, before any lane has a second."""
-        free, free_for_doubtful = self._most - self.under_way, self._free_for_doubtful
-        grants: Counter[Key] = Counter()
-        for lane in self._turns(now):
-            if free <= 0:
-                break
-            if lane.failures:
-                if free_for_doubtful <= 0:
-                    continue
-                free_for_doubtful -= 1
-            free -= 1
-            grants[lane.key] += 1
-        return [Wanted(key, most, sorted(self._lanes[key].under_way)) for key, most in grants.items()]
+    def wanted(self) -> list[Wanted]:
+        """How many more requests each lane may start in this turn."""
+        grants: Counter[Lane] = Counter()
+        granted = []
+        for _, lane in zip(range(self._max_starts), turns(self._places, self._ready), strict=False):
+            granted.append((lane.key.account_id, group(lane.standing)))
+            self._places.take(*granted[-1])
+            grants[lane] += 1
+        for place in granted:
+            self._places.give_back(*place)
+        return [Wanted(lane.key, count, list(lane.in_flight)) for lane, count in grants.items()]
 
     def found(self, wanted: Iterable[Wanted], counts: Mapping[Key, int]) -> None:
-        """Learn which lanes had fewer deliveries than they could start."""
+        """Learn which lanes had fewer deliveries due than they could start."""
         for each in wanted:
-            self._lanes[each.key].more = counts.get(each.key, 0) >= each.most
+            lane = self._lanes[each.key]
+            lane.more = counts.get(each.key, 0) >= each.limit
+            self._refile(lane)
 
-    def is_replaced(self, key: Key, webhook: Webhook | None) -> bool:
-        """Whether the lane's webhook is another than the one that has been delivered to last."""
-        etag = self._lanes[key].webhook_etag
-        return bool(etag and webhook and not etag.startswith(f"{webhook.id}."))
-
-    def started(self, key: Key, delivery_id: str, webhook_etag: str | None) -> None:
-        """A request is under way."""
+    def started(self, key: Key, delivery_id: str) -> None:
+        """A request takes its place, from the opening of its connection on."""
         lane = self._lanes[key]
-        lane.under_way.add(delivery_id)
-        lane.webhook_etag = webhook_etag
+        name = group(lane.standing)
+        lane.in_flight[delivery_id] = (name, lane.window.round)
+        self._places.take(key.account_id, name)
+        self._refile(lane, last=True)
 
-    def ended(self, key: Key, delivery_id: str, delivered: bool, now: int) -> None:
-        """A request has ended."""
+    def ended(self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int) -> int:
+        """A request has ended, and its lane learns from it. Returns the end of the lane's pause, 0 if it has none."""
         lane = self._lanes[key]
-        lane.ended(delivery_id, delivered, now, self._most_per_lane)
-        if not lane.leased and not lane.under_way:
-            self.forget([key])
+        started_in = lane.in_flight[delivery_id][1]
+        if success:
+            lane.succeeded(latency_ms, self._max_per_lane)
+        else:
+            lane.failed(started_in, now)
+        self.given_up(key, delivery_id)
+        return lane.paused_until
 
-    def idle(self, now: int, *, closing: bool) -> list[Release]:
-        """The lanes to give back: they have nothing due, are put off, or make room for others. `closing`: all."""
-        return [
-            lane.release(now)
-            for lane in self._lanes.values()
-            if lane.leased and not lane.under_way and (closing or not lane.is_entitled(now))
-        ]
+    def given_up(self, key: Key, delivery_id: str) -> None:
+        """A request gives its place back without being sent, and teaches nothing."""
+        lane = self._lanes[key]
+        name, _ = lane.in_flight.pop(delivery_id)
+        self._places.give_back(key.account_id, name)
+        self._refile(lane)
 
-    @property
-    def _free_for_doubtful(self) -> int:
-        return self._most // 2 - sum(len(lane.under_way) for lane in self._lanes.values() if lane.failures)
+    def releases(self, now: int, monotonic: int, *, closing: bool) -> list[Release]:
+        """The lanes to give back: nothing is due, they are paused, or others wait. `closing`: all without requests."""
+        shares = {standing: max(self._places.share(standing), 1) for standing in self._waiting}
+        for lane in self._lanes.values() if shares else ():
+            if (
+                lane.standing in shares
+                and monotonic >= lane.since + QUANTUM
+                and self._held[group(lane.standing)][lane.key.account_id] >= shares[lane.standing]
+                and not lane.spent
+            ):
+                lane.spent = True
+                self._refile(lane)
+        idle = [lane for lane in self._lanes.values() if lane.leased and not lane.in_flight] if closing else self._idle
+        return [lane.release(now) for lane in idle]
 
-    def _turns(self, now: int) -> Iterator[Lane]:
-        ready = [(lane, most) for lane in self._lanes.values() if (most := lane.may_start(now))]
-        ready.sort(key=lambda pair: (not pair[0].is_entitled(now), len(pair[0].under_way)))
-        for place in itertools.count():
-            ready = [(lane, most) for lane, most in ready if most > place]
-            if not ready:
-                return
-            yield from (lane for lane, _ in ready)
+    def _newcomers(self, standing: Standing) -> int:
+        """How many accounts have a lane that may start their only request in the group."""
+        return sum(not self._places.taken(account_id, standing) for account_id in self._ready[standing])
+
+    def _enter(self, lease: Lease, monotonic: int) -> None:
+        lane = Lane.of(lease, monotonic)
+        if lost := self._lanes.get(lease.key):
+            lost.leased = False
+            self._refile(lost)
+            # Its requests have not all ended. They say nothing about what another dispatcher has learned since.
+            lane.in_flight, lane.window.round = lost.in_flight, lost.window.round + 1
+        self._lanes[lease.key] = lane
+        self._refile(lane)
+
+    def _refile(self, lane: Lane, *, last: bool = False) -> None:
+        """After any change to a lane, enter it where it belongs; with `last` behind the others that are ready."""
+        held_in = group(lane.standing) if lane.leased else None
+        if held_in != lane.held_in:
+            for name, by in ((lane.held_in, -1), (held_in, 1)):
+                if name:
+                    adjust(self._held[name], lane.key.account_id, by)
+            lane.held_in = held_in
+        ready_in = lane.standing if lane.free_slots else None
+        if ready_in is not lane.ready_in or last:
+            self._move(lane, ready_in)
+        if lane.leased and not lane.in_flight and not lane.free_slots:
+            self._idle[lane] = None
+        else:
+            self._idle.pop(lane, None)
+        if not lane.leased and not lane.in_flight:
+            del self._lanes[lane.key]
+
+    def _move(self, lane: Lane, standing: Standing | None) -> None:
+        account_id = lane.key.account_id
+        if lane.ready_in:
+            # The account goes behind those that have not started anything since.
+            lanes = self._ready[lane.ready_in].pop(account_id)
+            del lanes[lane]
+            if lanes:
+                self._ready[lane.ready_in][account_id] = lanes
+        if standing:
+            self._ready[standing].setdefault(account_id, {})[lane] = None
+        lane.ready_in = standing

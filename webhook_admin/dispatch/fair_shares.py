@@ -1,0 +1,156 @@
+"""Fair shares: which lanes start the next requests, over two levels, account and then lane. Pure: no SQL, no clock.
+
+A request in flight takes one of the dispatcher's places. Lanes of like standing form a group, and each group is sure of
+some places. An account may take that part of its group's free places that is free: half of them when half are free, a
+quarter of them when a quarter is. So newcomers find a place, however many accounts take what they can.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
+from typing import Protocol, TypeVar
+
+from webhook_admin.queue.lanes import Standing
+
+_UNPROVEN = {Standing.UNTRIED, Standing.FAILING}
+
+
+def group(standing: Standing) -> str:
+    """Which lanes share places: quick ones, slow ones, or unproven ones, that is, untried and failing."""
+    return "unproven" if standing in _UNPROVEN else standing.value
+
+
+def adjust(counts: Counter[str], name: str, by: int) -> None:
+    """Count up or down; what is zero takes no memory."""
+    counts[name] += by
+    if not counts[name]:
+        del counts[name]
+
+
+class Places:
+    """All requests in flight, at most `max_in_flight`, by group and account.
+
+    Each group is sure of an eighth. Unproven lanes take at most half, and failing ones start only while unproven lanes
+    take less than three eighths.
+    """
+
+    def __init__(self, max_in_flight: int) -> None:
+        self._max = max_in_flight
+        self._reserved = max_in_flight // 8
+        unproven = max(max_in_flight // 2, 1)
+        self._sizes = {"quick": max_in_flight, "slow": max_in_flight, "unproven": unproven}
+        self._limits = {standing: self._sizes[group(standing)] for standing in Standing}
+        self._limits[Standing.FAILING] = max(max_in_flight * 3 // 8, 1)
+        self._taken = dict.fromkeys(self._sizes, 0)
+        self._by_account: dict[str, Counter[str]] = {name: Counter() for name in self._sizes}
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return sum(self._taken.values())
+
+    def free(self, standing: Standing) -> int:
+        """How many more requests lanes of this standing can start."""
+        own = group(standing)
+        others = sum(max(taken, self._reserved) for name, taken in self._taken.items() if name != own)
+        return max(min(self._limits[standing], self._max - others) - self._taken[own], 0)
+
+    def share(self, standing: Standing) -> int:
+        """How many places of the group one account may take now: free² / size, at least one while any is free."""
+        free = self.free(standing)
+        return -(-free * free // self._sizes[group(standing)])
+
+    def taken(self, account_id: str, standing: Standing) -> int:
+        """How many places of the group the account takes."""
+        return self._by_account[group(standing)][account_id]
+
+    def take(self, account_id: str, name: str) -> None:
+        """A request is in flight, from now on."""
+        self._taken[name] += 1
+        adjust(self._by_account[name], account_id, 1)
+
+    def give_back(self, account_id: str, name: str) -> None:
+        """A request in flight has ended; `name` is the group that its lane was in when it started."""
+        self._taken[name] -= 1
+        adjust(self._by_account[name], account_id, -1)
+
+
+@dataclass(slots=True)
+class Window:
+    """How many requests a lane may have in flight: additive increase, multiplicative decrease, as in TCP (RFC 5681).
+
+    It grows by one with each success up to `threshold`, and by one in a round trip beyond it. A failure halves it, once
+    for all that were in flight together: `round` counts the cuts, and every request carries the round it started in.
+    """
+
+    size: float = 1
+    threshold: float | None = None
+    round: int = 0
+
+    def succeeded(self, max_size: int) -> None:
+        """Widen it."""
+        slow = self.threshold is not None and self.size >= self.threshold
+        self.size = min(self.size + (1 / self.size if slow else 1), max_size)
+
+    def failed(self) -> None:
+        """Halve it."""
+        self.size = self.threshold = max(self.size / 2, 1)
+        self.round += 1
+
+
+class Startable(Protocol):
+    """A lane, as far as its turn depends on it."""
+
+    @property
+    def in_flight(self) -> Sized:
+        """Its requests in flight."""
+
+    @property
+    def free_slots(self) -> int:
+        """How many more requests it may start."""
+
+
+L = TypeVar("L", bound=Startable)
+
+
+def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -> Iterator[L]:
+    """The lanes that start a request, in order; `ready` has them by standing and account.
+
+    The account with the fewest requests in flight in its group comes first, and of its lanes the one with the fewest;
+    ties go by the order in `ready`. The caller counts each with `Places.take` before it asks for the next.
+    """
+    queues = {
+        standing: [(places.taken(account_id, standing), n, _in_turn(lanes)) for n, (account_id, lanes) in accounts]
+        for standing in Standing
+        if places.free(standing) and (accounts := list(enumerate(ready[standing].items())))
+    }
+    for queue in queues.values():
+        heapify(queue)
+    while queues:
+        standing = min(queues, key=lambda each: queues[each][0][0])
+        queue = queues[standing]
+        taken, n, lanes = queue[0]
+        if taken >= places.share(standing):
+            # All other accounts take as many places or more.
+            del queues[standing]
+        elif (lane := next(lanes, None)) is not None:
+            yield lane
+            heapreplace(queue, (taken + 1, n, lanes))
+        else:
+            heappop(queue)
+            if not queue:
+                del queues[standing]
+
+
+def _in_turn(lanes: Iterable[L]) -> Iterator[L]:
+    """An account's lanes, each as often as it may start a request."""
+    queue = [(len(lane.in_flight), n, lane.free_slots, lane) for n, lane in enumerate(lanes)]
+    heapify(queue)
+    while queue:
+        in_flight, n, slots, lane = queue[0]
+        yield lane
+        if slots > 1:
+            heapreplace(queue, (in_flight + 1, n, slots - 1, lane))
+        else:
+            heappop(queue)
