@@ -6,9 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from webhook_admin.db import Page, insert, page
+from webhook_admin.db import Page, Transaction, insert, page
 from webhook_admin.errors import AccountExists, AccountNotFound, FieldError, InvalidInput
 from webhook_admin.models import accounts
+from webhook_admin.queue import lanes
+from webhook_admin.queue.clock import milliseconds
 
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -77,12 +79,13 @@ def list_accounts(connection: Connection, after: str | None, limit: int) -> Page
     return page(connection, select(*_COLUMNS), accounts.c.id, after, limit, Account)
 
 
-def remove(connection: Connection, account_id: str) -> None:
-    """Delete the account with its keys and its webhook. Raises `AccountNotFound`."""
+def remove(transaction: Transaction, account_id: str, now: datetime) -> None:
+    """Delete the account with its keys and its webhook, and mark its lanes as changed. Raises `AccountNotFound`."""
     _require_possible(account_id)
-    deleted = connection.scalar(delete(accounts).where(accounts.c.id == account_id).returning(accounts.c.id))
+    deleted = transaction.scalar(delete(accounts).where(accounts.c.id == account_id).returning(accounts.c.id))
     if deleted is None:
         raise AccountNotFound
+    lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=True)
 
 
 def _require_possible(account_id: str) -> None:

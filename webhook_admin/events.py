@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 
 class Channel(StrEnum):
     """How the message travels."""
@@ -113,8 +115,9 @@ class Event:
 
     @classmethod
     def from_json(cls, text: str) -> "Event":
-        """The event that `to_json` wrote."""
-        return cls(**json.loads(text))
+        """The event that `to_json` wrote. Raises `ValueError` for anything else."""
+        return _decoder.decode(text)
 
 
 _NAMES = [field.name for field in fields(Event)]
+_decoder = msgspec.json.Decoder(Event)

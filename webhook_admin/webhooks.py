@@ -22,10 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from webhook_admin import formats
-from webhook_admin.db import Page, insert, page
+from webhook_admin.db import Page, Transaction, insert, page
 from webhook_admin.errors import AccountNotFound, PreconditionFailed, WebhookExists, WebhookNotFound
 from webhook_admin.ids import new_id
 from webhook_admin.models import webhooks
+from webhook_admin.queue import lanes
+from webhook_admin.queue.clock import milliseconds
 
 
 class WebhookStatus(StrEnum):
@@ -134,17 +136,17 @@ def signing_secret(connection: Connection, cipher: MultiFernet, account_id: str)
 
 
 def replace(
-    connection: Connection,
+    transaction: Transaction,
     account_id: str,
     now: datetime,
     if_match: Collection[str] | None = None,
     **changes: str | None,
 ) -> Webhook:
-    """Change the account's webhook, and make it active. What `changes` leaves out keeps its value.
+    """Change the account's webhook, make it active, and mark its lane as changed. The rest keeps its values.
 
     With `if_match`, only if the webhook's ETag is among those. Raises `WebhookNotFound`, `PreconditionFailed`.
     """
-    row = connection.execute(
+    row = transaction.execute(
         update(webhooks)
         .where(*_chosen(account_id, if_match))
         .values(
@@ -157,20 +159,22 @@ def replace(
         .returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
-        raise _why_none(connection, account_id, if_match)
+        raise _why_none(transaction, account_id, if_match)
+    lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
     return Webhook(*row)
 
 
-def remove(connection: Connection, account_id: str, if_match: Collection[str] | None = None) -> None:
-    """Delete the account's webhook; `if_match` and errors as for `replace`."""
+def remove(transaction: Transaction, account_id: str, now: datetime, if_match: Collection[str] | None = None) -> None:
+    """Delete the account's webhook and mark its lane as changed; `if_match` and errors as for `replace`."""
     chosen = delete(webhooks).where(*_chosen(account_id, if_match)).returning(webhooks.c.id)
-    if connection.scalar(chosen) is None:
-        raise _why_none(connection, account_id, if_match)
+    if transaction.scalar(chosen) is None:
+        raise _why_none(transaction, account_id, if_match)
+    lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
 
 
-def disable(connection: Connection, account_id: str, webhook_id: str, revision: int, now: datetime) -> None:
-    """Disable the account's webhook, as its receiver is gone; not if it has been changed since that revision."""
-    connection.execute(
+def disable(transaction: Transaction, account_id: str, webhook_id: str, revision: int, now: datetime) -> None:
+    """Disable the account's webhook, whose receiver is gone, unless it has been changed since that revision."""
+    disabled = transaction.execute(
         update(webhooks)
         .where(webhooks.c.account_id == account_id, webhooks.c.id == webhook_id, webhooks.c.revision == revision)
         .values(
@@ -179,7 +183,10 @@ def disable(connection: Connection, account_id: str, webhook_id: str, revision: 
             revision=revision + 1,
             updated_at=now,
         )
+        .returning(webhooks.c.id)
     )
+    if disabled.one_or_none():
+        lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
 
 
 def list_webhooks(connection: Connection, status: str | None, after: str | None, limit: int) -> Page[Webhook]:

@@ -39,7 +39,7 @@ from webhook_admin.dispatch.notification import write
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
 from webhook_admin.queue.accept import accept
-from webhook_admin.sender.sender import Outcome, Result, Sender
+from webhook_admin.sender.sender import Opened, Outcome, Result, Sender
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="
 BATCH = 1_000
@@ -246,7 +246,7 @@ class Meter:
 class _Nowhere(Sender):
     """Sends nothing, and says that it has been delivered."""
 
-    def start(self, request: Any, done: Any) -> None:
+    def start(self, request: Any, done: Any, connected: Any) -> None:
         self._loop.call_soon(done, Result(Outcome.DELIVERED, 200))
 
 
@@ -299,7 +299,7 @@ async def _bare(events: int, url: str) -> None:
                 event = _event(number, 1_000)
                 request = write(event, formats.DEFAULT, url, SECRET, new_id("dlv"), int(time.time()))
                 assert request
-                sender.start(request, done)
+                sender.start(request, done, Opened.send)
 
         def done(result: Result) -> None:
             assert result.outcome is Outcome.DELIVERED, result

@@ -1,20 +1,28 @@
 """What is done about a delivery before an attempt and after it (contract, section 2)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from engine import URL, event
 from hypothesis import given
 from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook as Verifier
 
-from webhook_admin.dispatch.decide import Limits, Target, after, before, is_gone, skip
-from webhook_admin.dispatch.retry import HOUR, SECOND
-from webhook_admin.queue.deliveries import Due, Next, State, Webhook
-from webhook_admin.sender.sender import Outcome, Result
+from webhook_admin.dispatch import decide
+from webhook_admin.dispatch.decide import Ended, Sending
+from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND, Policy
+from webhook_admin.queue import clock
+from webhook_admin.queue.attempts import Attempt, Begun
+from webhook_admin.queue.deliveries import Due, State, Transition, WebhookNow
+from webhook_admin.sender.request import Outcome, Result
 
 NOW = 1_780_000_000_000
-LIMITS = Limits([5 * SECOND, 30 * SECOND], max_age=HOUR)
-WEBHOOK = Webhook("wh_1", 3, "ACTIVE", URL, "standard", b"secret")
+POLICY = Policy([5 * SECOND, 30 * SECOND], max_age=HOUR)
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+WEBHOOK = WebhookNow(
+    id="wh_1", revision=3, status="ACTIVE", callback_url=URL, payload_format="standard", signing_secret=b"secret"
+)
 OWN_URL = "https://elsewhere.example.com/order-1"
 RETRY_AT = NOW + 5 * SECOND
 
@@ -29,6 +37,8 @@ def due(**fields: Any) -> Due:
             "event": event().to_json(),
             "webhook_id": "wh_1",
             "payload_format": None,
+            "body": None,
+            "state_detail": None,
             "attempts": 0,
             "recorded": 0,
             "begun_at": None,
@@ -45,9 +55,30 @@ def per_message(**fields: Any) -> Due:
     return due(webhook_id=None, destination="https://elsewhere.example.com", **fields)
 
 
-def plan(due: Due, now: int = NOW, **fields: Any) -> Target | Next:
-    """What to do about the delivery of an event with these fields."""
-    return before(due, event(**fields), LIMITS, now)
+def decrypt(encrypted: bytes) -> str:
+    """The secret of the one webhook that there is."""
+    assert encrypted == b"secret"
+    return SECRET
+
+
+def before(due_: Due | None = None, now: int = NOW) -> Sending | Transition:
+    """The decision before the delivery's next attempt."""
+    return decide.before_attempt(due_ or due(), POLICY, decrypt, now)
+
+
+def sending(due_: Due | None = None, now: int = NOW) -> Sending:
+    """The delivery's next attempt."""
+    found = before(due_, now)
+    assert isinstance(found, Sending)
+    return found
+
+
+def final(due_: Due, now: int = NOW) -> Transition:
+    """The end of the delivery, without an attempt."""
+    found = before(due_, now)
+    assert isinstance(found, Transition)
+    assert found.due_at is None
+    return found
 
 
 def middle() -> float:
@@ -55,9 +86,14 @@ def middle() -> float:
     return 0.5
 
 
-def follow(result: Result, due_: Due | None = None) -> Next:
-    """What follows from the result."""
-    return after(due_ or due(), result, LIMITS, NOW, middle)
+def after(result: Result, due_: Due | None = None) -> Ended:
+    """The decision after the delivery's next attempt."""
+    return decide.after_attempt(sending(due_), result, NOW - 50, POLICY, NOW, middle)
+
+
+def follow(result: Result, due_: Due | None = None) -> Transition:
+    """The next state after the result."""
+    return after(result, due_).transition
 
 
 def status(code: int, retry_after: str | None = None) -> Result:
@@ -67,84 +103,153 @@ def status(code: int, retry_after: str | None = None) -> Result:
 
 def test_it_goes_to_the_webhook_as_it_is_now() -> None:
     """URL, format and secret are those of this moment, and not those of the event's arrival."""
-    changed = WEBHOOK._replace(callback_url="https://new.example.com/", payload_format="routee", signing_secret=b"new")
-    assert plan(due(webhook=changed)) == Target("https://new.example.com/", "routee", b"new")
+    changed = replace(WEBHOOK, callback_url="https://new.example.com/", payload_format="insider")
+    begun = sending(due(webhook=changed)).begun
+    assert (begun.callback_url, begun.payload_format) == ("https://new.example.com/", "insider")
 
 
-def test_later_attempts_keep_the_format_of_the_first() -> None:
-    """The bytes of the body are the same on every attempt, whatever PUT has changed since."""
-    changed = WEBHOOK._replace(payload_format="routee")
-    assert plan(due(webhook=changed, payload_format="insider", attempts=1, recorded=1)) == Target(
-        URL, "insider", b"secret"
+def test_the_request_is_counted_before_it_is_made() -> None:
+    """The attempt has the next number, its time, and says where it goes and in which format."""
+    assert sending(due(attempts=2, recorded=1)).begun == Begun(
+        account_id="acme", id="dlv_1", attempts=3, begun_at=NOW, callback_url=URL, payload_format="standard"
     )
 
 
+def test_later_attempts_send_the_bytes_of_the_first() -> None:
+    """The body that was kept is sent, whatever PUT or a new release has changed since."""
+    changed = replace(WEBHOOK, payload_format="routee")
+    again = sending(due(webhook=changed, payload_format="insider", body='{"kept":1}', attempts=1, recorded=1))
+    assert (again.request.body, again.begun.payload_format) == (b'{"kept":1}', "insider")
+    assert again.request.success == sending(due(payload_format="insider")).request.success
+
+
+def test_a_failure_keeps_the_body_once() -> None:
+    """The first attempt that fails stores the bytes; later ones have them already."""
+    assert follow(status(500)).body == sending().request.body.decode()
+    assert follow(status(500), due(body="{}", payload_format="standard", attempts=1, recorded=1)).body is None
+    assert follow(Result(Outcome.DELIVERED, 200)).body is None
+
+
+def test_every_attempt_has_the_same_id_and_its_own_time() -> None:
+    """So a receiver knows a repeated notification by its id, and an old one by its time."""
+    first, second = sending(), sending(due(attempts=1), NOW + 30_000)
+    assert first.request.headers["webhook-id"] == second.request.headers["webhook-id"] == "dlv_1"
+    times = [int(each.request.headers["webhook-timestamp"]) for each in (first, second)]
+    assert times == [NOW // 1_000, NOW // 1_000 + 30]
+    assert first.request.headers["webhook-signature"] != second.request.headers["webhook-signature"]
+
+
+def test_the_published_library_verifies_it() -> None:
+    """Signed as Standard Webhooks says, at the present time."""
+    request = sending(due(created_at=clock.now()), clock.now()).request
+    assert Verifier(SECRET).verify(request.body, dict(request.headers))["messageId"] == "msg_1"
+
+
 @pytest.mark.parametrize(
-    ("own", "webhook", "expected"),
+    ("own", "webhook", "payload_format", "is_signed"),
     [
-        (None, None, Target(OWN_URL, "standard", None)),
-        ("insider", None, Target(OWN_URL, "insider", None)),
-        (None, WEBHOOK._replace(payload_format="routee"), Target(OWN_URL, "routee", b"secret")),
-        ("insider", WEBHOOK._replace(payload_format="routee"), Target(OWN_URL, "insider", b"secret")),
-        (None, WEBHOOK._replace(status="DISABLED"), Target(OWN_URL, "standard", b"secret")),
+        (None, None, "standard", False),
+        ("insider", None, "insider", False),
+        (None, replace(WEBHOOK, payload_format="routee"), "routee", True),
+        ("insider", replace(WEBHOOK, payload_format="routee"), "insider", True),
+        (None, replace(WEBHOOK, status="DISABLED"), "standard", True),
     ],
 )
-def test_a_messages_own_url(own: str | None, webhook: Webhook | None, expected: Target) -> None:
+def test_a_messages_own_url(own: str | None, webhook: WebhookNow | None, payload_format: str, is_signed: bool) -> None:
     """It needs no webhook; where there is one, its secret signs, and its format is the default."""
-    assert plan(per_message(webhook=webhook), callback_url=OWN_URL, payload_format=own) == expected
+    stored = event(callback_url=OWN_URL, payload_format=own).to_json()
+    found = sending(per_message(webhook=webhook, event=stored))
+    assert (found.begun.callback_url, found.begun.payload_format) == (OWN_URL, payload_format)
+    assert ("webhook-signature" in found.request.headers) is is_signed
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"webhook": None},
-        {"webhook": WEBHOOK._replace(id="wh_2")},
-        {"webhook": WEBHOOK._replace(status="DISABLED")},
+        {"webhook": replace(WEBHOOK, id="wh_2")},
+        {"webhook": replace(WEBHOOK, status="DISABLED")},
         {"has_account": False},
         {"has_account": False, "webhook": None, "webhook_id": None},
     ],
 )
-def test_what_has_nowhere_to_go_is_cancelled(changes: dict[str, Any]) -> None:
+def test_a_delivery_without_destination_is_cancelled(changes: dict[str, Any]) -> None:
     """Its webhook is gone, is another one, or is disabled; or its account is gone. It says which."""
-    next_ = plan(due(**changes))
-    assert isinstance(next_, Next)
-    assert (next_.state, next_.due_at) == (State.CANCELLED, None)
-    assert next_.state_detail
+    transition = final(due(**changes))
+    assert transition.state is State.CANCELLED
+    assert transition.state_detail
 
 
-def test_an_attempt_that_nobody_knows_about_counts() -> None:
-    """A delivery whose last attempt its dispatcher died over gets no further one."""
-    assert isinstance(plan(due(attempts=2)), Target)
-    next_ = plan(due(attempts=3))
-    assert isinstance(next_, Next)
-    assert (next_.state, next_.state_detail) == (State.FAILED, "All 3 attempts have failed.")
+def test_an_attempt_without_outcome_counts() -> None:
+    """A delivery whose last attempt was cut off by the death of its dispatcher gets no further one."""
+    assert sending(due(attempts=2))
+    transition = final(due(attempts=3))
+    assert (transition.state, transition.state_detail) == (State.FAILED, "All 3 attempts have failed.")
 
 
 def test_too_old_is_failed() -> None:
     """At the greatest age, and not before, no further attempt is made."""
-    assert isinstance(plan(due(), NOW + HOUR - 1), Target)
-    next_ = plan(due(), NOW + HOUR)
-    assert isinstance(next_, Next)
-    assert (next_.state, next_.state_detail) == (State.FAILED, "It was not delivered within 3600 seconds.")
+    assert sending(due(), NOW + HOUR - 1)
+    transition = final(due(), NOW + HOUR)
+    assert (transition.state, transition.state_detail) == (
+        State.FAILED,
+        "It was not delivered within 3600 seconds.",
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event": "not json"},
+        {"event": "{}"},
+        {"webhook": replace(WEBHOOK, signing_secret=b"of another key")},
+        {"webhook": replace(WEBHOOK, payload_format="withdrawn")},
+    ],
+)
+def test_a_damaged_delivery_ends_by_its_age(fields: dict[str, Any]) -> None:
+    """The age is judged before anything that could go wrong with the rest of the row."""
+    with pytest.raises((ValueError, KeyError, AssertionError)):
+        before(due(**fields))
+    assert final(due(**fields), NOW + HOUR).state is State.FAILED
+
+
+def test_a_delivery_is_put_off_until_its_age_ends_it() -> None:
+    """After a mistake of ours it waits ten minutes, says so, uses up no attempt, and never waits beyond its age."""
+    transition = decide.put_off(due(attempts=1), POLICY, NOW)
+    assert (transition.state, transition.attempts, transition.due_at) == (State.PENDING, 1, NOW + 10 * MINUTE)
+    assert transition.state_detail == decide.PUT_OFF
+    assert decide.put_off(due(), POLICY, NOW + 55 * MINUTE).due_at == NOW + HOUR
+
+
+def test_an_attempt_that_cannot_be_judged_is_on_record() -> None:
+    """What is known of it is kept: a success stays one, anything else is tried again later."""
+    failed = decide.after_mistake(sending(), status(500), NOW, POLICY, NOW)
+    assert (failed.attempt.number, failed.attempt.status_code) == (1, 500)
+    assert (failed.transition.state, failed.transition.due_at) == (State.PENDING, NOW + 10 * MINUTE)
+    delivered = decide.after_mistake(sending(), Result(Outcome.DELIVERED, 200), NOW, POLICY, NOW)
+    assert delivered.transition.state is State.DELIVERED
 
 
 def test_delivered_is_the_end() -> None:
     """Nothing follows a success."""
-    assert follow(Result(Outcome.DELIVERED, 200)) == Next("acme", "dlv_1", 1, State.DELIVERED, None, None)
+    assert follow(Result(Outcome.DELIVERED, 200)) == Transition(
+        account_id="acme", id="dlv_1", attempts=1, state=State.DELIVERED
+    )
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.DELIVERED])
 def test_any_failure_is_followed_by_the_next_attempt(outcome: Outcome) -> None:
     """By the schedule, whatever the failure was."""
-    assert follow(Result(outcome)) == Next("acme", "dlv_1", 1, State.PENDING, None, RETRY_AT)
+    transition = follow(Result(outcome))
+    assert (transition.state, transition.attempts, transition.due_at) == (State.PENDING, 1, RETRY_AT)
     assert follow(Result(outcome), due(attempts=1)).due_at == NOW + 30 * SECOND
 
 
 def test_the_last_failure_is_the_end() -> None:
     """A schedule of two waits has three attempts."""
-    assert follow(status(500), due(attempts=2)) == Next(
-        "acme", "dlv_1", 3, State.FAILED, "All 3 attempts have failed.", None
-    )
+    transition = follow(status(500), due(attempts=2))
+    assert (transition.state, transition.attempts, transition.due_at) == (State.FAILED, 3, None)
+    assert transition.state_detail == "All 3 attempts have failed."
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -168,22 +273,50 @@ def test_retry_after_is_no_way_around_the_greatest_age() -> None:
 
 def test_gone_disables_the_webhook() -> None:
     """410 for a webhook's delivery: it is looked at again at once, to be cancelled with all that waits."""
-    assert follow(status(410)) == Next("acme", "dlv_1", 1, State.PENDING, None, NOW)
-    assert is_gone(due(), status(410))
-    assert not is_gone(due(), status(404))
+    ended = after(status(410))
+    assert ended.is_gone
+    assert (ended.transition.state, ended.transition.due_at) == (State.PENDING, NOW)
+    assert not after(status(404)).is_gone
 
 
 def test_gone_for_one_message_is_its_failure() -> None:
     """410 for a message's own URL ends that delivery, and disables nothing."""
-    assert follow(status(410), per_message()).state is State.FAILED
-    assert not is_gone(per_message(), status(410))
+    ended = after(status(410), per_message(event=event(callback_url=OWN_URL).to_json()))
+    assert ended.transition.state is State.FAILED
+    assert not ended.is_gone
 
 
-def test_what_a_format_cannot_say_is_skipped() -> None:
-    """It is the end of the delivery, counts no attempt, and names status and format."""
-    next_ = skip(due(), event(status="READ"), "routee")
-    assert (next_.state, next_.attempts, next_.due_at) == (State.SKIPPED, 0, None)
-    assert "READ" in str(next_.state_detail)
+def test_a_status_that_a_format_cannot_express_is_skipped() -> None:
+    """It is the end of the delivery, counts no attempt, and names the status."""
+    routee = replace(WEBHOOK, payload_format="routee")
+    transition = final(due(webhook=routee, event=event(status="READ").to_json()))
+    assert (transition.state, transition.attempts) == (State.SKIPPED, 0)
+    assert "READ" in str(transition.state_detail)
+
+
+def test_an_attempt_goes_on_record() -> None:
+    """With its number, its times, the answer, and why it failed."""
+    result = Result(Outcome.HTTP_STATUS, 500, "oops", None, 48, "The server answered 500.", "Look at its log.")
+    assert after(result, due(attempts=1, recorded=1)).attempt == Attempt(
+        account_id="acme",
+        delivery_id="dlv_1",
+        number=2,
+        started_at=NOW - 50,
+        duration_ms=48,
+        outcome="http_status",
+        status_code=500,
+        response="oops",
+        detail="The server answered 500.",
+        hint="Look at its log.",
+    )
+
+
+def test_the_attempt_of_a_dead_dispatcher_is_unknown() -> None:
+    """It has its number and the time that it was begun at; nothing else is known, and it says so."""
+    attempt = decide.unknown_attempt(due(attempts=2, recorded=1, begun_at=NOW - 5))
+    assert (attempt.number, attempt.started_at, attempt.duration_ms) == (2, NOW - 5, None)
+    assert attempt.outcome == Outcome.UNKNOWN
+    assert attempt.detail
 
 
 @given(
@@ -198,10 +331,15 @@ def test_a_delivery_always_ends_or_has_a_time(
     schedule: list[int], attempts: int, age: int, code: int | None, retry_after: str | None, chance: float
 ) -> None:
     """After any result it is final, without a time, or pending, with one: never beyond its greatest age."""
-    limits = Limits(schedule, 72 * HOUR)
+    policy = Policy(schedule, 72 * HOUR)
     outcome = Outcome.DELIVERED if code == 200 else Outcome.HTTP_STATUS if code else Outcome.TIMEOUT
     old = due(attempts=attempts, created_at=NOW - age)
-    next_ = after(old, Result(outcome, code, None, retry_after), limits, NOW, lambda: chance)
-    assert (next_.due_at is not None) == (next_.state is State.PENDING)
-    assert next_.attempts == attempts + 1
-    assert next_.due_at is None or next_.due_at <= max(NOW, old.created_at + limits.max_age)
+    begun = decide.before_attempt(due(attempts=attempts), Policy([0] * 9, HOUR), decrypt, NOW)
+    assert isinstance(begun, Sending)
+    of_old = replace(begun, due=old)
+    transition = decide.after_attempt(
+        of_old, Result(outcome, code, None, retry_after), NOW, policy, NOW, lambda: chance
+    ).transition
+    assert (transition.due_at is not None) == (transition.state is State.PENDING)
+    assert transition.attempts == attempts + 1
+    assert transition.due_at is None or transition.due_at <= max(NOW, old.created_at + policy.max_age)

@@ -60,7 +60,7 @@ def test_sigterm_lets_requests_end(queue: Queue, dispatch_process: Callable[...,
     assert time.monotonic() - started < SLACK
     assert queue.states()["DELIVERED"] == len(queue.attempts(outcome="delivered")) == len(receiver.requests) < 500
     assert queue.states()["PENDING"] == 500 - len(receiver.requests)
-    assert queue.lease() == queue.lane_keys() == queue.lanes_wanted()
+    assert queue.lease() == queue.due_lanes() == queue.pending_lanes()
     assert "Traceback" not in process.log.read_text()
 
 
@@ -174,7 +174,7 @@ def test_ups_dispatcher_does_not_outlive_it(
     up.popen.wait(10)
     wait_until(lambda: not [child for child in children if _lives(child)])
     queue.accept(event(2))
-    assert queue.lease() == queue.lane_keys()
+    assert queue.lease() == queue.due_lanes()
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -13,6 +13,7 @@ from receiver import Receiver, after, answer, hold, in_turn
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from webhook_admin import webhooks
+from webhook_admin.dispatch import decide
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -208,14 +209,15 @@ def test_a_change_between_fetch_and_start_is_heeded(
     """What was read before PUT or DELETE and not yet started when it is answered is not sent, and does not count."""
     queue.customer(callback_url=receiver.url("/old"))
     queue.accept(event())
-    with queue.database.transaction() as connection:
-        if change == "put":
-            changes = {"callback_url": receiver.url("/new"), "payload_format": "insider"}
-            webhooks.replace(connection, "acme", LONG_AGO, **changes)
-        else:
-            webhooks.remove(connection, "acme")
+    with queue.database.transaction() as transaction:
+        transaction.exec_driver_sql("SELECT 1 FROM webhooks FOR UPDATE")
         dispatch()
         wait_until(lambda: queue.delivery().attempts == 1)
+        if change == "put":
+            changes = {"callback_url": receiver.url("/new"), "payload_format": "insider"}
+            webhooks.replace(transaction, "acme", LONG_AGO, **changes)
+        else:
+            webhooks.remove(transaction, "acme", LONG_AGO)
     queue.wait_for(**{"DELIVERED" if change == "put" else "CANCELLED": 1})
     assert paths(receiver) == ["/new"] * (change == "put")
     assert queue.outcomes() == ["delivered"] * (change == "put")
@@ -386,7 +388,7 @@ def test_what_cannot_be_written_stops_no_other(queue: Queue, dispatch: Dispatch,
     dispatch()
     queue.wait_for(PENDING=1, DELIVERED=1)
     (row,) = queue.deliveries(account_id="bad")
-    assert (row.attempts, row.state_detail) == (0, "It could not be written.")
+    assert (row.attempts, row.state_detail) == (0, decide.PUT_OFF)
 
 
 def test_stopping_lets_requests_end(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
@@ -404,7 +406,7 @@ def test_stopping_lets_requests_end(queue: Queue, dispatch: Dispatch, receiver: 
     assert time.monotonic() - started < 0.9
     assert queue.states() == {"DELIVERED": len(receiver.requests), "PENDING": 5 - len(receiver.requests)}
     assert {row.holder for row in queue.lanes()} <= {None}
-    assert queue.lane_keys() == queue.lanes_wanted()
+    assert queue.due_lanes() == queue.pending_lanes()
 
 
 def test_an_idle_dispatcher_hears_at_once(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:

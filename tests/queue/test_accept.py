@@ -1,4 +1,4 @@
-"""Taking events in: all or nothing, each once, and never a delivery that nobody finds again."""
+"""Accepting events: all or none, each once, and never a delivery that no dispatcher finds."""
 
 import random
 import threading
@@ -62,7 +62,7 @@ def test_a_duplicate_of_what_has_been_delivered_sends_nothing(queue: Queue) -> N
     queue.release(LANE)
     assert queue.accept(event()) == Accepted(0, 1, 0)
     assert queue.delivery().state == "DELIVERED"
-    assert queue.lanes() == []
+    assert queue.due_lanes() == []
 
 
 def test_a_duplicate_is_one_without_a_webhook_too(queue: Queue) -> None:
@@ -132,7 +132,7 @@ def test_a_url_of_its_own_makes_a_lane_by_origin(queue: Queue, webhook: str | No
     queue.customer(callback_url=webhook)
     second = OWN.replace("order-1", "order-2")
     assert queue.accept(event(1, callback_url=OWN), event(2, callback_url=second)) == Accepted(2, 0, 0)
-    assert queue.lane_keys() == [Key("acme", ORIGIN)]
+    assert queue.due_lanes() == [Key("acme", ORIGIN)]
     assert [(row.callback_url, row.webhook_id) for row in queue.deliveries()] == [(OWN, None), (second, None)]
 
 
@@ -207,12 +207,12 @@ def test_an_account_that_is_deleted_meanwhile_leaves_no_orphan(queue: Queue) -> 
             if place:
                 return queue.accept(event(place, account_id), event(place + 10, account_id, callback_url=OWN))
             with queue.database.transaction() as connection:
-                accounts.remove(connection, account_id)
+                accounts.remove(connection, account_id, LONG_AGO)
             return None
 
         results = together(4, work)
         assert {type(error) for error in errors(results)} <= {InvalidInput}
-    assert queue.lane_keys() == queue.lanes_wanted()
+    assert queue.due_lanes() == queue.pending_lanes()
     with queue.database.connect() as connection, pytest.raises(AccountNotFound):
         accounts.get(connection, "a0")
 
@@ -231,7 +231,7 @@ def test_no_delivery_is_ever_without_its_lane(queue: Queue) -> None:
             all_posted.set()
 
     assert errors(together(4, work)) == []
-    assert queue.lanes() == []
+    assert queue.due_lanes() == []
     assert queue.states() == {"DELIVERED": 50}
 
 
@@ -239,7 +239,7 @@ def work_off(queue: Queue, holder: str, all_posted: threading.Event) -> None:
     """Finish what is found in due lanes, until nothing is due and nothing more will come."""
     while True:
         is_last = all_posted.is_set()
-        keys = queue.lease(holder, most=2)
+        keys = queue.lease(holder, limit=2)
         for key in keys:
             queue.finish(queue.deliveries(account_id=key.account_id, state="PENDING"))
         queue.release(*keys, holder=holder)
@@ -260,3 +260,25 @@ def test_a_content_is_compared_by_value(queue: Queue) -> None:
     queue.accept(given)
     same = replace(given, tags={"b": "2", "a": "1"}, details={"country": "IE", "parts": 1})
     assert queue.accept(same, now=datetime.now(UTC)) == Accepted(0, 1, 0)
+
+
+def test_an_event_id_belongs_to_the_account_of_today(queue: Queue) -> None:
+    """An account that is deleted and created again may use the ids of the old one: same content or other."""
+    queue.customer()
+    queue.accept(event(1), event(2))
+    queue.delete_account()
+    with queue.database.transaction() as transaction:
+        accounts.create(transaction, "acme", datetime.now(UTC))
+        queue.register(transaction, "acme", URL)
+    assert queue.accept(event(1), event(2, status="DELIVERED")) == Accepted(2, 0, 0)
+    assert queue.accept(event(1)) == Accepted(0, 1, 0)
+
+
+def test_an_event_that_is_damaged_in_the_store_is_a_conflict(queue: Queue) -> None:
+    """It cannot be compared, so its id is taken: no duplicate, and no failure of the call."""
+    queue.customer()
+    queue.accept(event())
+    with queue.database.transaction() as transaction:
+        transaction.exec_driver_sql("UPDATE deliveries SET event = 'not json'")
+    with pytest.raises(EventConflict):
+        queue.accept(event())

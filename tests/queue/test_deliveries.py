@@ -14,7 +14,7 @@ from sqlalchemy import text
 from webhook_admin import accounts
 from webhook_admin.queue import attempts, clock, deliveries
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, Next, State, Wanted
+from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
 from webhook_admin.queue.lanes import Key
 
 pytest_plugins = ["engine_fixtures"]
@@ -28,15 +28,22 @@ NEW_URL = "https://new.example.com/"
 ANSWER = "a\n\"'\\ ☃"
 
 
-def find(queue: Queue, *keys: Key, most: int = 10, under_way: tuple[str, ...] = (), now: int = NOW) -> list[Due]:
+def find(queue: Queue, *keys: Key, limit: int = 10, in_flight: tuple[str, ...] = (), now: int = NOW) -> list[Due]:
     """What is due in the lanes (the webhook's of `acme`)."""
     with queue.database.transaction() as connection:
-        return deliveries.due(connection, [Wanted(key, most, under_way) for key in keys or (LANE,)], now)
+        return deliveries.due(connection, [Wanted(key, limit, in_flight) for key in keys or (LANE,)], now)
 
 
 def begun(due: Due, url: str = NEW_URL, payload_format: str = "standard", now: int = NOW) -> Begun:
     """The next attempt for the delivery."""
-    return Begun(due.account_id, due.id, due.attempts + 1, now, url, payload_format)
+    return Begun(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=due.attempts + 1,
+        begun_at=now,
+        callback_url=url,
+        payload_format=payload_format,
+    )
 
 
 def begin(queue: Queue, *begun: Begun) -> set[str]:
@@ -45,15 +52,31 @@ def begin(queue: Queue, *begun: Begun) -> set[str]:
         return attempts.begin(connection, begun)
 
 
-def conclude(queue: Queue, due: Due, attempts: int, state: State = State.DELIVERED, due_at: int | None = None) -> None:
+def conclude(
+    queue: Queue, due: Due, attempts: int, state: State = State.DELIVERED, due_at: int | None = None, **kept: str
+) -> None:
     """Give the delivery its next state."""
     with queue.database.transaction() as connection:
-        deliveries.conclude(connection, [Next(due.account_id, due.id, attempts, state, None, due_at)])
+        transition = Transition(
+            account_id=due.account_id, id=due.id, attempts=attempts, state=state, due_at=due_at, **kept
+        )
+        deliveries.conclude(connection, [transition])
 
 
 def record(queue: Queue, due: Due, number: int, outcome: str, status_code: int | None = None) -> None:
     """Put an attempt on record."""
-    attempt = Attempt(due.account_id, due.id, number, NOW, 5, outcome, status_code, ANSWER)
+    attempt = Attempt(
+        account_id=due.account_id,
+        delivery_id=due.id,
+        number=number,
+        started_at=NOW,
+        duration_ms=5,
+        outcome=outcome,
+        status_code=status_code,
+        response=ANSWER,
+        detail=ANSWER,
+        hint=outcome,
+    )
     with queue.database.transaction() as connection:
         attempts.record(connection, [attempt])
 
@@ -73,10 +96,10 @@ def test_what_is_due_comes_with_its_webhook(queue: Queue, one: Due) -> None:
     assert (one.account_id, one.destination, one.attempts, one.recorded, one.has_account) == (*LANE, 0, 0, True)
     assert json.loads(one.event)["id"] == "evt_1"
     assert one.webhook
-    assert (one.webhook.id, one.webhook.callback_url, one.webhook.etag) == (
+    assert (one.webhook.id, one.webhook.callback_url, one.webhook.revision) == (
         one.webhook_id,
         webhook.callback_url,
-        webhook.etag,
+        webhook.revision,
     )
     assert queue.cipher.decrypt(one.webhook.signing_secret).startswith(b"whsec_")
 
@@ -88,8 +111,8 @@ def test_the_oldest_come_first_and_no_more_than_wanted(queue: Queue) -> None:
         queue.accept(event(number), now=clock.moment(NOW - 10_000 + 1_000 * second))
     ids = [queue.delivery(number).id for number in (2, 3, 1)]
     assert [due.id for due in find(queue)] == ids
-    assert [due.id for due in find(queue, most=2)] == ids[:2]
-    assert [due.id for due in find(queue, most=2, under_way=(ids[0],))] == ids[1:]
+    assert [due.id for due in find(queue, limit=2)] == ids[:2]
+    assert [due.id for due in find(queue, limit=2, in_flight=(ids[0],))] == ids[1:]
 
 
 def test_every_lane_gets_what_it_may(queue: Queue) -> None:
@@ -217,19 +240,15 @@ def test_texts_come_back_as_they_were(queue: Queue, one: Due) -> None:
     """Quotes, line ends, backslashes, other alphabets: what a receiver said is kept as it was."""
     record(queue, one, 1, "http_status", 500)
     (attempt,) = queue.attempts()
-    assert (attempt.response, attempt.status_code, attempt.duration_ms, attempt.started_at) == (
-        "a\n\"'\\ ☃",
-        500,
-        5,
-        NOW,
-    )
+    assert (attempt.response, attempt.detail, attempt.hint) == ("a\n\"'\\ ☃", "a\n\"'\\ ☃", "http_status")
+    assert (attempt.status_code, attempt.duration_ms, attempt.started_at) == (500, 5, NOW)
 
 
 def orphan(queue: Queue) -> None:
     """Deliveries for a webhook that is gone, one under way, one per-message, one of today's webhook."""
     queue.customer()
     queue.accept(event(1), event(2), event(3, callback_url=OWN), now=LONG_AGO)
-    begin(queue, begun(find(queue, most=1)[0]))
+    begin(queue, begun(find(queue, limit=1)[0]))
     queue.delete_webhook()
     with queue.database.connect() as connection:
         queue.register(connection, "acme", NEW_URL)
@@ -264,7 +283,7 @@ def test_what_waits_for_an_account_that_is_gone_is_cancelled(queue: Queue) -> No
     queue.customer()
     queue.accept(event(1), event(2, callback_url=OWN), now=LONG_AGO)
     with queue.database.transaction() as connection:
-        accounts.remove(connection, "acme")
+        accounts.remove(connection, "acme", LONG_AGO)
         accounts.create(connection, "acme", datetime.now(UTC))
         queue.register(connection, "acme", NEW_URL)
     assert [due.has_account for due in find(queue)] == [False]
@@ -318,3 +337,28 @@ def test_a_change_before_the_start_is_seen(queue: Queue, one: Due) -> None:
     queue.put_webhook(callback_url=NEW_URL)
     with queue.database.transaction() as connection:
         assert attempts.hold_unchanged(connection, [one]) == set()
+
+
+def test_a_body_is_kept_for_later_attempts(queue: Queue, one: Due) -> None:
+    """The first failure stores it, and what follows does not lose it."""
+    begin(queue, begun(one))
+    conclude(queue, one, 1, State.PENDING, NOW, body=ANSWER)
+    (due,) = find(queue)
+    assert due.body == ANSWER
+    begin(queue, begun(due))
+    conclude(queue, due, 2, State.PENDING, NOW)
+    assert find(queue)[0].body == ANSWER
+
+
+def test_a_delivery_of_a_deleted_account_is_not_started_for_the_next(queue: Queue) -> None:
+    """A per-message delivery belongs to the account that it was accepted for, and not to a later one of the same id."""
+    queue.customer("acme", None)
+    queue.accept(event(callback_url=OWN), now=LONG_AGO)
+    (due,) = find(queue, Key("acme", ORIGIN))
+    with queue.database.transaction() as transaction:
+        assert attempts.hold_unchanged(transaction, [due]) == {due.id}
+    with queue.database.transaction() as transaction:
+        accounts.remove(transaction, "acme", LONG_AGO)
+        accounts.create(transaction, "acme", datetime.now(UTC))
+    with queue.database.transaction() as transaction:
+        assert attempts.hold_unchanged(transaction, [due]) == set()

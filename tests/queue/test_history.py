@@ -5,11 +5,10 @@ from engine import ANY, LANE, LONG_AGO, OWN_URL, URL, Queue, event
 
 from webhook_admin.db import Page
 from webhook_admin.errors import DeliveryNotFound
-from webhook_admin.queue import attempts, clock, deliveries, history, lanes
+from webhook_admin.queue import attempts, clock, deliveries, history
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Next, State, Wanted
+from webhook_admin.queue.deliveries import State, Transition, Wanted
 from webhook_admin.queue.history import Delivery
-from webhook_admin.queue.lanes import Release
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -35,10 +34,21 @@ def attempt(queue: Queue, outcome: str, status_code: int, state: State, due_at: 
     with queue.database.transaction() as connection:
         (due,) = deliveries.due(connection, [Wanted(LANE, 1, [])], NOW + ANY)
         number = due.attempts + 1
-        attempts.begin(connection, [Begun(due.account_id, due.id, number, NOW, SENT_TO, "standard")])
-        row = Attempt(due.account_id, due.id, number, NOW + number, 48, outcome, status_code, "said so")
+        delivery = {"account_id": due.account_id, "id": due.id, "attempts": number}
+        begun = Begun(**delivery, begun_at=NOW, callback_url=SENT_TO, payload_format="standard")
+        attempts.begin(connection, [begun])
+        row = Attempt(
+            account_id=due.account_id,
+            delivery_id=due.id,
+            number=number,
+            started_at=NOW + number,
+            duration_ms=48,
+            outcome=outcome,
+            status_code=status_code,
+            response="said so",
+        )
         attempts.record(connection, [row])
-        deliveries.conclude(connection, [Next(due.account_id, due.id, number, state, None, due_at)])
+        deliveries.conclude(connection, [Transition(**delivery, state=state, due_at=due_at)])
 
 
 def test_a_new_delivery(queue: Queue) -> None:
@@ -73,8 +83,7 @@ def test_the_next_attempt_waits_for_the_lane(queue: Queue) -> None:
     queue.customer()
     queue.accept(event(), now=LONG_AGO)
     queue.lease(now=NOW)
-    with queue.database.transaction() as connection:
-        lanes.release(connection, "one", [Release(LANE, 5, NOW + 10_000, None, NOW + 10_000)])
+    queue.release(LANE, failures=5, paused_until=NOW + 10_000)
     assert show(queue)[0].next_attempt_at == clock.moment(NOW + 10_000)
 
 

@@ -42,5 +42,5 @@ def list_(json_: bool) -> None:
 def delete(account_id: str) -> None:
     """Delete the account ID with its keys and its webhook, at once and without asking."""
     with open_store() as store, store.transaction() as connection:
-        nouns.remove(connection, account_id)
+        nouns.remove(connection, account_id, datetime.now(UTC))
     click.echo(f"Account {account_id} has been deleted.", err=True)

@@ -4,16 +4,18 @@ There are two ways in, and the one taken shows who commits:
 
 - `Database.connect()`: every statement is a transaction of its own, committed when it returns. One statement, one
   round trip: no BEGIN, no COMMIT.
-- `Database.transaction()`: all statements or none, committed when the block ends.
+- `Database.transaction()`: all statements or none, committed when the block ends. Its connection has the type
+  `Transaction`, by which functions say that they need one.
 
 Whatever a driver says when the database is away, locked or full is raised as `StoreUnavailable`.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NewType, TypeVar, cast
 
 from sqlalchemy import URL, Column, Connection, Select, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,6 +23,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from webhook_admin.db import engines
 
 T = TypeVar("T")
+Transaction = NewType("Transaction", Connection)
+"""A connection whose statements commit together, or not at all."""
 
 
 class Database:
@@ -45,9 +49,9 @@ class Database:
         """A connection on which every statement commits by itself; a context manager that gives it back."""
         return self._engine.connect()
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """A connection whose statements commit together at the end of the block, or not at all."""
-        return self._transactions.begin()
+        return cast("AbstractContextManager[Transaction]", self._transactions.begin())
 
     def create_file(self) -> None:
         """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing."""
@@ -58,6 +62,24 @@ class Database:
     def close(self) -> None:
         """Close the idle connections. The next use opens new ones."""
         self._engine.dispose()
+
+
+def row_lock(connection: Connection, wording: str) -> str:
+    """The end of a SELECT that locks rows, as `FOR UPDATE OF lanes SKIP LOCKED`; "" on SQLite, which has one writer."""
+    return wording if connection.dialect.name == "postgresql" else ""
+
+
+def milliseconds_now(connection: Connection) -> int:
+    """The time by the store's clock, in milliseconds since the epoch; SQLite's is this machine's."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp()) * 1000").scalar_one())
+    return time.time_ns() // 1_000_000
+
+
+def commit_asynchronously(connection: Connection) -> None:
+    """Let the transaction's commit return before it is on disk. A crash of the server may undo it, as a whole."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -1,11 +1,11 @@
 """One statement over many rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Row, Text, TextClause, any_, bindparam, text
 
 
 def bulk(
@@ -28,6 +28,24 @@ def bulk(
         wording = _sqlite(statement, tuple(columns))
     result = connection.execute(wording, given | values)
     return result.all() if result.returns_rows else []
+
+
+def first_rows(connection: Connection, table: str, chosen: str) -> str:
+    """A join with the first rows of `table` for each row of `{given}`.
+
+    `chosen` is the end of a SELECT over the table's rows, named `candidates`: conditions, order and limit.
+    """
+    if connection.dialect.name == "postgresql":
+        return f"CROSS JOIN LATERAL (SELECT candidates.* FROM {table} AS candidates {chosen}) AS {table}"
+    return f"JOIN {table} ON {table}.rowid IN (SELECT candidates.rowid FROM {table} AS candidates {chosen})"
+
+
+def among(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
+    """Whether the column's value is one of `values`: one parameter, however many there are."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, sorted(values), ARRAY(Text)))
+    listed = text("SELECT value FROM json_each(:values)").bindparams(values=json.dumps(sorted(values)))
+    return column.in_(listed)
 
 
 @lru_cache

@@ -1,85 +1,203 @@
-"""What to do about a delivery, before an attempt and after it. Pure."""
+"""What to do about a delivery, before an attempt and after it. Pure: values in, values out."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from webhook_admin import formats
 from webhook_admin.dispatch import notification, retry
+from webhook_admin.dispatch.retry import Policy
 from webhook_admin.events import Event
-from webhook_admin.queue.deliveries import ACCOUNT_DELETED, WEBHOOK_DELETED, WEBHOOK_DISABLED, Due, Next, State
-from webhook_admin.sender.sender import Outcome, Result
+from webhook_admin.queue.attempts import Attempt, Begun
+from webhook_admin.queue.deliveries import (
+    ACCOUNT_DELETED,
+    WEBHOOK_DELETED,
+    WEBHOOK_DISABLED,
+    Due,
+    State,
+    Transition,
+)
+from webhook_admin.sender.request import Outcome, Request, Result
 from webhook_admin.webhooks import WebhookStatus
 
+PUT_OFF = "An error in the service prevented an attempt; it tries again every 10 minutes, and the log has the cause."
+_PUT_OFF_FOR = 10 * retry.MINUTE
 _GONE = 410
-# Whose Retry-After is heeded: Too Many Requests, and Service Unavailable.
-_MAY_ASK = {429, 503}
+# The statuses whose Retry-After counts: Too Many Requests and Service Unavailable.
+_WITH_RETRY_AFTER = {429, 503}
 
 
-class Limits(NamedTuple):
-    """How often and how long a delivery is tried: the waits between attempts and the greatest age, in milliseconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """A delivery as it was before the attempt, the attempt as it is counted, and the request that is to be made."""
 
-    schedule: Sequence[int]
-    max_age: int
-
-
-class Target(NamedTuple):
-    """Where a notification goes, in which format, and the encrypted secret that signs it."""
-
-    callback_url: str
-    payload_format: str
-    signing_secret: bytes | None
+    due: Due
+    begun: Begun
+    request: Request
+    message_id: str
 
 
-def before(due: Due, event: Event, limits: Limits, now: int) -> Target | Next:
-    """Where to send the delivery now; or its final state, if it is not to be sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An attempt that has ended, the delivery's next state, and whether the receiver said that it is gone for good."""
+
+    sending: Sending
+    attempt: Attempt
+    transition: Transition
+    is_gone: bool = False
+
+
+def before_attempt(due: Due, policy: Policy, decrypt: Callable[[bytes], str], now: int) -> Sending | Transition:
+    """The request of the delivery's next attempt; or its final state, if there is none to be made."""
+    if final := _final(due, policy, now):
+        return final
+    event = Event.from_json(due.event)
+    webhook = due.webhook
+    url, payload_format = notification.destination(
+        event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
+    )
+    # All attempts send the same bytes, whatever PUT or a new release has changed since the first.
+    payload_format = due.payload_format or payload_format
+    body = due.body.encode() if due.body is not None else formats.render(payload_format, event)
+    if body is None:
+        return _end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
+    secret = decrypt(webhook.signing_secret) if webhook else None
+    headers = notification.headers(payload_format, body, secret, due.id, now // retry.SECOND)
+    return Sending(
+        due=due,
+        begun=Begun(
+            account_id=due.account_id,
+            id=due.id,
+            attempts=due.attempts + 1,
+            begun_at=now,
+            callback_url=url,
+            payload_format=payload_format,
+        ),
+        request=Request(
+            url=url,
+            body=body,
+            headers=headers,
+            account_id=due.account_id,
+            success=formats.success(payload_format),
+        ),
+        message_id=event.message_id,
+    )
+
+
+def _final(due: Due, policy: Policy, now: int) -> Transition | None:
     if not due.has_account:
         return _end(due, State.CANCELLED, ACCOUNT_DELETED)
     if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
         return _end(due, State.CANCELLED, WEBHOOK_DELETED)
     if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
         return _end(due, State.CANCELLED, WEBHOOK_DISABLED)
-    if due.attempts > len(limits.schedule):
+    if due.attempts > len(policy.schedule):
         return _end(due, State.FAILED, _used_up(due.attempts))
-    if now >= due.created_at + limits.max_age:
-        return _end(due, State.FAILED, f"It was not delivered within {limits.max_age // retry.SECOND} seconds.")
-    webhook = due.webhook
-    url, payload_format = notification.destination(
-        event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
+    if now >= due.created_at + policy.max_age:
+        return _end(due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds.")
+    return None
+
+
+def after_attempt(
+    sending: Sending, result: Result, started_at: int, policy: Policy, now: int, random: Callable[[], float]
+) -> Ended:
+    """What to record of an attempt that has ended; `random` gives numbers from 0 to 1."""
+    return Ended(
+        sending=sending,
+        attempt=attempt_of(sending, result, started_at),
+        transition=_next(sending, result, policy, now, random),
+        is_gone=bool(sending.due.webhook_id) and result.status_code == _GONE,
     )
-    # All attempts have the same bytes.
-    return Target(url, due.payload_format or payload_format, webhook.signing_secret if webhook else None)
 
 
-def skip(due: Due, event: Event, payload_format: str) -> Next:
-    """The end of a delivery whose payload format cannot express the event."""
-    return _end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
-
-
-def after(due: Due, result: Result, limits: Limits, now: int, random: Callable[[], float]) -> Next:
-    """What follows from the attempt that has just ended, the first after `due`."""
-    attempts = due.attempts + 1
+def _next(sending: Sending, result: Result, policy: Policy, now: int, random: Callable[[], float]) -> Transition:
+    due, attempts = sending.due, sending.begun.attempts
     if result.outcome is Outcome.DELIVERED:
-        return Next(due.account_id, due.id, attempts, State.DELIVERED, None, None)
+        return _end(due, State.DELIVERED, None, attempts)
     if result.status_code == _GONE:
-        # The webhook is disabled, which cancels what waits, unless it has been changed: then the new URL is tried.
-        if due.webhook_id:
-            return Next(due.account_id, due.id, attempts, State.PENDING, None, now)
-        return Next(due.account_id, due.id, attempts, State.FAILED, "The receiver has answered 410 Gone.", None)
-    asked = result.retry_after if result.status_code in _MAY_ASK else None
-    wish = retry.parse_retry_after(asked, now) if asked else None
-    due_at = retry.next_due(limits.schedule, attempts, now, wish, random)
+        if not due.webhook_id:
+            return _end(due, State.FAILED, "The receiver has answered 410 Gone.", attempts)
+        # Disabling the webhook cancels this delivery, unless PUT has changed the webhook: then the new URL is tried.
+        return _wait(sending, now, None)
+    asked = result.retry_after if result.status_code in _WITH_RETRY_AFTER else None
+    retry_after = retry.parse_retry_after(asked, now) if asked else None
+    due_at = retry.next_due(policy.schedule, attempts, now, retry_after, random)
     if due_at is None:
-        return Next(due.account_id, due.id, attempts, State.FAILED, _used_up(attempts), None)
-    return Next(due.account_id, due.id, attempts, State.PENDING, None, min(due_at, due.created_at + limits.max_age))
+        return _end(due, State.FAILED, _used_up(attempts), attempts)
+    return _wait(sending, min(due_at, due.created_at + policy.max_age), None)
 
 
-def is_gone(due: Due, result: Result) -> bool:
-    """Whether the webhook's receiver has said that it is gone for good."""
-    return bool(due.webhook_id) and result.status_code == _GONE
+def put_off(due: Due, policy: Policy, now: int) -> Transition:
+    """A delivery that a mistake of ours prevents from being attempted waits, until its age ends it."""
+    return Transition(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=due.attempts,
+        state=State.PENDING,
+        state_detail=PUT_OFF,
+        due_at=min(now + _PUT_OFF_FOR, max(due.created_at + policy.max_age, now)),
+    )
 
 
-def _end(due: Due, state: State, detail: str) -> Next:
-    return Next(due.account_id, due.id, due.attempts, state, detail, None)
+def after_mistake(sending: Sending, result: Result, started_at: int, policy: Policy, now: int) -> Ended:
+    """What to record of an attempt that `after_attempt` cannot judge: what is known of it, and a later attempt."""
+    if result.outcome is Outcome.DELIVERED:
+        transition = _end(sending.due, State.DELIVERED, None, sending.begun.attempts)
+    else:
+        due_at = min(now + _PUT_OFF_FOR, max(sending.due.created_at + policy.max_age, now))
+        transition = _wait(sending, due_at, PUT_OFF)
+    return Ended(sending=sending, attempt=attempt_of(sending, result, started_at), transition=transition)
+
+
+def attempt_of(sending: Sending, result: Result, started_at: int) -> Attempt:
+    """The attempt as it goes on record."""
+    return Attempt(
+        account_id=sending.due.account_id,
+        delivery_id=sending.due.id,
+        number=sending.begun.attempts,
+        started_at=started_at,
+        duration_ms=result.duration_ms,
+        outcome=result.outcome,
+        status_code=result.status_code,
+        response=result.response,
+        detail=result.detail,
+        hint=result.hint,
+    )
+
+
+def unknown_attempt(due: Due) -> Attempt:
+    """The attempt that another dispatcher has begun, and died before it was recorded."""
+    return Attempt(
+        account_id=due.account_id,
+        delivery_id=due.id,
+        number=due.attempts,
+        started_at=due.begun_at or due.created_at,
+        duration_ms=None,
+        outcome=Outcome.UNKNOWN,
+        detail="The dispatcher stopped before it saw an answer; the notification may have arrived.",
+    )
+
+
+def _wait(sending: Sending, due_at: int, detail: str | None) -> Transition:
+    due = sending.due
+    return Transition(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=sending.begun.attempts,
+        state=State.PENDING,
+        state_detail=detail,
+        due_at=due_at,
+        body=sending.request.body.decode() if due.body is None else None,
+    )
+
+
+def _end(due: Due, state: State, detail: str | None, attempts: int | None = None) -> Transition:
+    return Transition(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=due.attempts if attempts is None else attempts,
+        state=state,
+        state_detail=detail,
+    )
 
 
 def _used_up(attempts: int) -> str:

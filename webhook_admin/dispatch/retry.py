@@ -1,9 +1,10 @@
-"""When a delivery is attempted again, and how long a lane whose receiver keeps failing is put off.
+"""When a delivery is attempted again, and how long a lane pauses whose receiver keeps failing.
 
 Pure. Times are whole milliseconds: points in time since the epoch, spans as they are.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -24,10 +25,18 @@ MAX_PAUSE = 10 * MINUTE
 _MAX_DOUBLINGS = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and how long a delivery is attempted: the waits between attempts, and its greatest age."""
+
+    schedule: Sequence[int]
+    max_age: int
+
+
 def next_due(
     schedule: Sequence[int], attempt: int, now: int, retry_after: int | None, random: Callable[[], float]
 ) -> int | None:
-    """When the next attempt is due after `attempt` of them (at least one); none once the schedule is used up.
+    """When the next attempt is due after `attempt` of them (at least one); None once the schedule is used up.
 
     `retry_after` is the receiver's wish: it makes the wait longer, never shorter. `random` gives numbers from 0 to 1.
     """
@@ -56,7 +65,7 @@ def parse_retry_after(text: str, now: int) -> int | None:
 
 
 def pause(failures: int) -> int:
-    """How long a lane is put off after so many failures in a row."""
+    """How long a lane pauses after so many failures in a row."""
     if failures < FAILURES_BEFORE_PAUSE:
         return 0
     return min(FIRST_PAUSE << min(failures - FAILURES_BEFORE_PAUSE, _MAX_DOUBLINGS), MAX_PAUSE)

@@ -1,4 +1,4 @@
-"""Taking events in: every one that has somewhere to go becomes a delivery, waiting in its lane."""
+"""Accepting events: every one that has somewhere to go becomes a delivery, pending in its lane."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from webhook_admin import callback_urls
-from webhook_admin.db import Database
+from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk
 from webhook_admin.errors import EventConflict, FieldError, InvalidInput
 from webhook_admin.events import Event
@@ -21,7 +21,7 @@ from webhook_admin.queue.lanes import Key
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a batch: events that are new, that were on record, and that have nowhere to go."""
+    """The counts of a batch: events that are new, that were on record, and that have nowhere to go."""
 
     accepted: int
     duplicates: int
@@ -37,20 +37,19 @@ class _Routed(NamedTuple):
     delivery_id: str
 
 
-def accept(database: Database, events: Sequence[Event], now: datetime) -> Accepted:
-    """Store the events, all or none, and wake the dispatchers.
+def accept(transaction: Transaction, events: Sequence[Event], now: datetime) -> Accepted:
+    """Store the events, all of them or none, and wake the dispatchers.
 
     Raises `InvalidInput`, naming each event of an unknown account by its index, and `EventConflict` for an event whose
     id is on record for its account with other content.
     """
-    with database.transaction() as connection:
-        webhook_ids = _webhook_ids(connection, {event.account_id for event in events})
-        _require_accounts(events, webhook_ids)
-        distinct = _distinct(events)
-        routed = [found for event in distinct if (found := _route(event, webhook_ids[event.account_id]))]
-        stored = _store(connection, routed, milliseconds(now))
-        on_record = _on_record(connection, [event for event in distinct if _key(event) not in stored])
-        lanes.put(connection, {Key(account_id, lane) for (account_id, _), lane in stored.items()}, milliseconds(now))
+    webhook_ids = _webhook_ids(transaction, {event.account_id for event in events})
+    _require_accounts(events, webhook_ids)
+    distinct = _distinct(events)
+    routed = [found for event in distinct if (found := _route(event, webhook_ids[event.account_id]))]
+    stored = _store(transaction, routed, milliseconds(now))
+    on_record = _on_record(transaction, [event for event in distinct if _key(event) not in stored])
+    lanes.put(transaction, {Key(account_id, lane) for (account_id, _), lane in stored.items()}, milliseconds(now))
     unrouted = sum(_key(event) not in stored and _key(event) not in on_record for event in events)
     return Accepted(len(stored), len(events) - len(stored) - unrouted, unrouted)
 
@@ -80,7 +79,7 @@ def _route(event: Event, webhook_id: str | None) -> _Routed | None:
 
 
 def _distinct(events: Iterable[Event]) -> list[Event]:
-    """Each event once, in the order of their keys: rows are always locked in it, so that nobody waits in a circle."""
+    """Each event once, in the order of their keys: two batches that insert the same events cannot deadlock."""
     found: dict[tuple[str, str], Event] = {}
     for event in events:
         _require_same(found.setdefault(_key(event), event), event)
@@ -97,7 +96,7 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
         SELECT account_id, given.id, accounts.created_at, destination, event_id, message_id, event,
                webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
         FROM {given} JOIN accounts ON accounts.id = account_id WHERE true
-        ON CONFLICT (account_id, event_id) DO NOTHING
+        ON CONFLICT (account_id, account_created_at, event_id) DO NOTHING
         RETURNING account_id, event_id, destination
         """,
         dict.fromkeys(_COLUMNS, "text"),
@@ -123,17 +122,30 @@ def _on_record(connection: Connection, events: Sequence[Event]) -> set[tuple[str
     """The keys of those events that are on record. Raises `EventConflict` if one is with other content."""
     rows = bulk(
         connection,
-        "SELECT deliveries.event FROM {given} JOIN deliveries USING (account_id, event_id)",
+        """
+        SELECT account_id, event_id, event FROM {given}
+            JOIN deliveries USING (account_id, event_id)
+            JOIN accounts ON accounts.id = account_id AND accounts.created_at = account_created_at
+        """,
         {"account_id": "text", "event_id": "text"},
         [_key(event) for event in events],
     )
-    found = {_key(event): event for event in (Event.from_json(row.event) for row in rows)}
+    found = {(row.account_id, row.event_id): row.event for row in rows}
     for event in events:
-        _require_same(found.get(_key(event), event), event)
+        if _key(event) in found:
+            _require_same(_readable(found[_key(event)]), event)
     return set(found)
 
 
-def _require_same(known: Event, event: Event) -> None:
+def _readable(stored: str) -> Event | None:
+    """The event; None if it was damaged in the store, and so is the same as no other."""
+    try:
+        return Event.from_json(stored)
+    except ValueError:
+        return None
+
+
+def _require_same(known: Event | None, event: Event) -> None:
     if known != event:
         raise EventConflict(event.id, event.account_id)
 

@@ -1,17 +1,20 @@
-"""Attempts: counted before they are made, started while nobody can change the webhook, and put on record afterwards."""
+"""The attempts: counted before they are made, started while nobody can change the webhook, then put on record."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from operator import attrgetter
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import select
 
-from webhook_admin.db.bulk import bulk
-from webhook_admin.models import accounts, webhooks
-from webhook_admin.queue.deliveries import ID, UNCHANGED, Due
+from webhook_admin.db import Transaction, commit_asynchronously, row_lock
+from webhook_admin.db.bulk import among, bulk
+from webhook_admin.models import webhooks
+from webhook_admin.queue.deliveries import ID, UNCHANGED, Due, in_key_order
 
 
-class Begun(NamedTuple):
-    """An attempt that is about to be made: the `attempts`-th, when, where to, and in which format."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An attempt that is about to be made: the delivery's `attempts`-th, when, where to, and in which format."""
 
     account_id: str
     id: str
@@ -21,8 +24,12 @@ class Begun(NamedTuple):
     payload_format: str
 
 
-class Attempt(NamedTuple):
-    """One HTTP request that has been made for a delivery, and what came of it. Times in milliseconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP request that was made for a delivery, and its outcome. `started_at` and `duration_ms` in milliseconds.
+
+    Without an answer there is no status code and no response. `detail` says what went wrong, `hint` what to do.
+    """
 
     account_id: str
     delivery_id: str
@@ -30,14 +37,31 @@ class Attempt(NamedTuple):
     started_at: int
     duration_ms: int | None
     outcome: str
-    status_code: int | None
-    response: str | None
+    status_code: int | None = None
+    response: str | None = None
+    detail: str | None = None
+    hint: str | None = None
 
 
-def begin(connection: Connection, attempts: Sequence[Begun]) -> set[str]:
+_ATTEMPT = {
+    "account_id": "text",
+    "delivery_id": "text",
+    "number": "integer",
+    "started_at": "bigint",
+    "duration_ms": "integer",
+    "outcome": "text",
+    "status_code": "integer",
+    "response": "text",
+    "detail": "text",
+    "hint": "text",
+}
+_KNOWN = [name for name in _ATTEMPT if name not in {"account_id", "delivery_id", "number"}]
+
+
+def begin(transaction: Transaction, attempts: Sequence[Begun]) -> set[str]:
     """Count the attempts, before they are made; the ids of those deliveries that were still as they had been."""
     rows = bulk(
-        connection,
+        transaction,
         f"""
         UPDATE deliveries SET attempts = deliveries.attempts + 1, recorded = deliveries.attempts,
             begun_at = given.begun_at, callback_url = given.callback_url, payload_format = given.payload_format
@@ -45,49 +69,65 @@ def begin(connection: Connection, attempts: Sequence[Begun]) -> set[str]:
         RETURNING deliveries.id
         """,
         ID | {"begun_at": "bigint", "callback_url": "text", "payload_format": "text"},
-        sorted((account_id, id_, attempts - 1, *rest) for account_id, id_, attempts, *rest in attempts),
+        [
+            (each.account_id, each.id, each.attempts - 1, each.begun_at, each.callback_url, each.payload_format)
+            for each in sorted(attempts, key=in_key_order)
+        ],
     )
-    return {row[0] for row in rows}
+    return {row.id for row in rows}
 
 
-def hold_unchanged(connection: Connection, due: Sequence[Due]) -> set[str]:
+def hold_unchanged(transaction: Transaction, due: Sequence[Due]) -> set[str]:
     """The ids of the deliveries whose account is there and whose webhook is as it was.
 
-    Until the transaction ends, nobody can change or delete either.
+    Until the transaction ends, nobody can change or delete either. Its commit is asynchronous: a crash can only lose
+    what `take_back` writes, so an attempt is counted that was never sent.
     """
-    if connection.dialect.name == "postgresql":
-        # What is lost with the machine is at most that an attempt is counted which was not made.
-        connection.execute(text("SET LOCAL synchronous_commit = off"))
-    account_ids = {each.account_id for each in due}
-    there = set(
-        connection.scalars(
-            select(accounts.c.id)
-            .where(accounts.c.id.in_(account_ids))
-            .order_by(accounts.c.id)
-            .with_for_update(read=True, key_share=True)
-        )
-    )
-    unchanged = {
-        (account_id, webhook_id, revision)
-        for account_id, webhook_id, revision in connection.execute(
-            select(webhooks.c.account_id, webhooks.c.id, webhooks.c.revision)
-            .where(webhooks.c.account_id.in_(account_ids))
-            .order_by(webhooks.c.account_id)
-            .with_for_update(read=True)
-        )
-    }
-    return {
+    commit_asynchronously(transaction)
+    # Accounts before webhooks, as the deletion of an account locks them: the two cannot deadlock.
+    with_account = _with_account(transaction, [each for each in due if not each.webhook_id])
+    # A webhook that is unchanged has an account: the foreign key deletes it with the account.
+    unchanged = _unchanged_webhooks(transaction, {each.account_id for each in due if each.webhook_id})
+    return with_account | {
         each.id
         for each in due
-        if each.account_id in there
-        and (not each.webhook_id or each.webhook is None or (each.account_id, *each.webhook[:2]) in unchanged)
+        if each.webhook_id and each.webhook and (each.account_id, each.webhook.id, each.webhook.revision) in unchanged
     }
 
 
-def take_back(connection: Connection, attempts: Sequence[Begun]) -> None:
-    """Attempts that were begun and not made do not count; what only the first one settles is open again."""
+def _unchanged_webhooks(transaction: Transaction, account_ids: set[str]) -> set[tuple[str, str, int]]:
+    if not account_ids:
+        return set()
+    rows = transaction.execute(
+        select(webhooks.c.account_id, webhooks.c.id, webhooks.c.revision)
+        .where(among(transaction, webhooks.c.account_id, account_ids))
+        .order_by(webhooks.c.account_id)
+        .with_for_update(read=True)
+    )
+    return {(row.account_id, row.id, row.revision) for row in rows}
+
+
+def _with_account(transaction: Transaction, due: Sequence[Due]) -> set[str]:
+    """Those of the deliveries to per-message URLs whose account is still the one that they were accepted for."""
+    rows = bulk(
+        transaction,
+        f"""
+        SELECT deliveries.id FROM {{given}}
+            JOIN deliveries ON deliveries.account_id = given.account_id AND deliveries.id = given.id
+            JOIN accounts ON accounts.id = deliveries.account_id
+                AND accounts.created_at = deliveries.account_created_at
+        ORDER BY accounts.id {row_lock(transaction, "FOR KEY SHARE OF accounts")}
+        """,
+        {"account_id": "text", "id": "text"},
+        sorted((each.account_id, each.id) for each in due),
+    )
+    return {row.id for row in rows}
+
+
+def take_back(transaction: Transaction, attempts: Sequence[Begun]) -> None:
+    """Uncount attempts that were begun and not made; what only a first attempt settles is open again."""
     bulk(
-        connection,
+        transaction,
         f"""
         UPDATE deliveries SET attempts = recorded,
             payload_format = CASE WHEN recorded > 0 THEN payload_format END,
@@ -95,32 +135,21 @@ def take_back(connection: Connection, attempts: Sequence[Begun]) -> None:
         FROM {{given}} WHERE {UNCHANGED} AND deliveries.begun_at = given.begun_at
         """,
         ID | {"begun_at": "bigint"},
-        sorted(each[:4] for each in attempts),
+        [(each.account_id, each.id, each.attempts, each.begun_at) for each in sorted(attempts, key=in_key_order)],
     )
 
 
-def record(connection: Connection, attempts: Sequence[Attempt]) -> None:
-    """Put the attempts on record. What is known replaces what was unknown, and never the other way round."""
+def record(transaction: Transaction, attempts: Sequence[Attempt]) -> None:
+    """Put the attempts on record. A known outcome replaces `unknown`, and never the other way round."""
+    names = ", ".join(_ATTEMPT)
     bulk(
-        connection,
-        """
-        INSERT INTO attempts (account_id, delivery_id, number, started_at, duration_ms, outcome, status_code, response)
-        SELECT account_id, delivery_id, number, started_at, duration_ms, outcome, status_code, response
-        FROM {given} WHERE true
-        ON CONFLICT (account_id, delivery_id, number) DO UPDATE SET
-            started_at = excluded.started_at, duration_ms = excluded.duration_ms, outcome = excluded.outcome,
-            status_code = excluded.status_code, response = excluded.response
+        transaction,
+        f"""
+        INSERT INTO attempts ({names}) SELECT {names} FROM {{given}} WHERE true
+        ON CONFLICT (account_id, delivery_id, number) DO UPDATE
+        SET {", ".join(f"{name} = excluded.{name}" for name in _KNOWN)}
         WHERE attempts.outcome = 'unknown'
         """,
-        {
-            "account_id": "text",
-            "delivery_id": "text",
-            "number": "integer",
-            "started_at": "bigint",
-            "duration_ms": "integer",
-            "outcome": "text",
-            "status_code": "integer",
-            "response": "text",
-        },
-        attempts,
+        _ATTEMPT,
+        list(map(attrgetter(*_ATTEMPT), attempts)),
     )

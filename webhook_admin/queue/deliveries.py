@@ -1,41 +1,42 @@
-"""The deliveries and their attempts, as the dispatcher reads and writes them: many at a time."""
+"""The deliveries, as a dispatcher reads and changes them: many at a time."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter
 
-from sqlalchemy import Connection
-
-from webhook_admin.db.bulk import bulk
+from webhook_admin.db import Transaction, row_lock
+from webhook_admin.db.bulk import bulk, first_rows
 from webhook_admin.queue.lanes import Key
 
 
 class State(StrEnum):
-    """What has become of a delivery."""
+    """The state of a delivery."""
 
     PENDING = "PENDING"
-    """It waits for its next attempt, or for the answer to one."""
+    """It waits for its next attempt, or an attempt is in flight."""
     DELIVERED = "DELIVERED"
-    """The receiver has acknowledged it."""
+    """The receiver has acknowledged the notification."""
     FAILED = "FAILED"
-    """No attempt has been successful, and none will follow."""
+    """No attempt was successful, and none will follow."""
     CANCELLED = "CANCELLED"
-    """Its webhook or its account is gone, or its webhook is disabled."""
+    """Its webhook or its account was deleted, or its webhook is disabled."""
     SKIPPED = "SKIPPED"
-    """The payload format cannot express the event; no attempt has been made."""
+    """The payload format cannot express the event; no attempt was made."""
 
 
-class Wanted(NamedTuple):
-    """How many more deliveries of a lane can be started, and the ids of those that are under way."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many more deliveries of a lane may be started, and the ids of those in flight, which are left out."""
 
     key: Key
-    most: int
-    under_way: Sequence[str]
+    limit: int
+    in_flight: Sequence[str]
 
 
-class Webhook(NamedTuple):
-    """An account's webhook, as a delivery needs it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookNow:
+    """An account's webhook as it is at this moment, as far as an attempt needs it. The secret is encrypted."""
 
     id: str
     revision: int
@@ -44,14 +45,13 @@ class Webhook(NamedTuple):
     payload_format: str
     signing_secret: bytes
 
-    @property
-    def etag(self) -> str:
-        """As `webhooks.Webhook.etag`."""
-        return f"{self.id}.{self.revision}"
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A delivery whose time has come, with its account's webhook, if there is one. Times are in milliseconds.
 
-class Due(NamedTuple):
-    """A delivery whose time has come, with its account's webhook, if there is one. Times are in milliseconds."""
+    `attempts` counts the attempts that were begun, `recorded` those that are on record.
+    """
 
     account_id: str
     id: str
@@ -59,12 +59,14 @@ class Due(NamedTuple):
     event: str
     webhook_id: str | None
     payload_format: str | None
+    body: str | None
+    state_detail: str | None
     attempts: int
     recorded: int
     begun_at: int | None
     created_at: int
     has_account: bool
-    webhook: Webhook | None
+    webhook: WebhookNow | None
 
     @property
     def lane(self) -> Key:
@@ -72,94 +74,125 @@ class Due(NamedTuple):
         return Key(self.account_id, self.destination)
 
 
-class Next(NamedTuple):
-    """What a delivery comes to after its `attempts` attempts; `due_at` is None unless it is still pending."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """The next state of a delivery after its `attempts` attempts. `due_at` is set exactly if that is PENDING.
+
+    `body` is kept for later attempts; None leaves what is kept.
+    """
 
     account_id: str
     id: str
     attempts: int
     state: State
-    state_detail: str | None
-    due_at: int | None
+    state_detail: str | None = None
+    due_at: int | None = None
+    body: str | None = None
 
 
 ACCOUNT_DELETED = "The account has been deleted."
 WEBHOOK_DELETED = "The webhook has been deleted."
 WEBHOOK_DISABLED = "The webhook is disabled, as the receiver has answered 410 Gone."
-_ORPHANS = 2_000
+_CANCEL_LIMIT = 2_000
 ID = {"account_id": "text", "id": "text", "attempts": "integer"}
 UNCHANGED = (
     "deliveries.account_id = given.account_id AND deliveries.id = given.id AND deliveries.state = 'PENDING' "
     "AND deliveries.attempts = given.attempts"
 )
+in_key_order = attrgetter("account_id", "id")
+"""Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
+
+_DUE = ("account_id", "id", "destination", "event", "webhook_id", "payload_format", "body", "state_detail")
+_DUE_COUNTS = ("attempts", "recorded", "begun_at", "created_at")
+_WEBHOOK = ("id", "revision", "status", "callback_url", "payload_format", "signing_secret")
+_DUE_COLUMNS = ", ".join(
+    [f"deliveries.{name}" for name in (*_DUE, *_DUE_COUNTS)]
+    + ["accounts.id IS NOT NULL AS has_account"]
+    + [f"webhooks.{name} AS webhook_{name}_now" for name in _WEBHOOK]
+)
 
 
-def due(connection: Connection, wanted: Sequence[Wanted], now: int) -> list[Due]:
-    """Deliveries of the lanes that are due and not under way, each lane's in order."""
-    by_most: dict[int, list[Wanted]] = {}
+def due(transaction: Transaction, wanted: Sequence[Wanted], now: int) -> list[Due]:
+    """The first due deliveries of each lane that are not in flight, each lane's in order."""
+    by_limit: dict[int, list[Wanted]] = {}
     for each in wanted:
-        by_most.setdefault(each.most, []).append(each)
-    return [found for most, lanes in by_most.items() for found in _due(connection, lanes, most, now)]
+        by_limit.setdefault(each.limit, []).append(each)
+    return [found for limit, lanes in by_limit.items() for found in _due(transaction, lanes, limit, now)]
 
 
-def _due(connection: Connection, wanted: Sequence[Wanted], most: int, now: int) -> list[Due]:
-    # The ids under way are given as one string: LIKE finds one in it on both databases.
-    chosen = """
-        FROM deliveries AS candidates
+def _due(transaction: Transaction, wanted: Sequence[Wanted], limit: int, now: int) -> list[Due]:
+    # The ids in flight are given as one string: LIKE finds one in it on both stores.
+    first = first_rows(
+        transaction,
+        "deliveries",
+        """
         WHERE candidates.account_id = given.account_id AND candidates.destination = given.destination
             AND candidates.due_at <= :now
-            AND given.under_way NOT LIKE '%' || candidates.id || '%'
-        ORDER BY candidates.due_at, candidates.id LIMIT :most
-        """
-    if connection.dialect.name == "postgresql":
-        join = f"CROSS JOIN LATERAL (SELECT candidates.* {chosen}) AS deliveries"
-    else:
-        join = f"JOIN deliveries ON deliveries.rowid IN (SELECT candidates.rowid {chosen})"
+            AND given.in_flight NOT LIKE '%' || candidates.id || '%'
+        ORDER BY candidates.due_at, candidates.id LIMIT :limit
+        """,
+    )
     rows = bulk(
-        connection,
+        transaction,
         f"""
-        SELECT deliveries.account_id, deliveries.id, deliveries.destination, event, webhook_id,
-            deliveries.payload_format, attempts, recorded, begun_at, deliveries.created_at,
-            accounts.id IS NOT NULL,
-            webhooks.id, revision, status, webhooks.callback_url, webhooks.payload_format, signing_secret
-        FROM {{given}} {join}
+        SELECT {_DUE_COLUMNS}
+        FROM {{given}} {first}
             LEFT JOIN accounts
                 ON accounts.id = deliveries.account_id AND accounts.created_at = deliveries.account_created_at
             LEFT JOIN webhooks ON webhooks.account_id = deliveries.account_id
-        ORDER BY due_at, deliveries.id
+        ORDER BY deliveries.due_at, deliveries.id
         """,
-        {"account_id": "text", "destination": "text", "under_way": "text"},
-        [(*each.key, ",".join(each.under_way)) for each in wanted],
+        {"account_id": "text", "destination": "text", "in_flight": "text"},
+        [(*each.key, ",".join(each.in_flight)) for each in wanted],
         now=now,
-        most=most,
+        limit=limit,
     )
-    return [Due._make((*row[:11], Webhook._make(row[11:]) if row[11] else None)) for row in map(tuple, rows)]
+    return [
+        Due(
+            account_id=row.account_id,
+            id=row.id,
+            destination=row.destination,
+            event=row.event,
+            webhook_id=row.webhook_id,
+            payload_format=row.payload_format,
+            body=row.body,
+            state_detail=row.state_detail,
+            attempts=row.attempts,
+            recorded=row.recorded,
+            begun_at=row.begun_at,
+            created_at=row.created_at,
+            has_account=bool(row.has_account),
+            webhook=WebhookNow(**{name: getattr(row, f"webhook_{name}_now") for name in _WEBHOOK})
+            if row.webhook_id_now
+            else None,
+        )
+        for row in rows
+    ]
 
 
-def conclude(connection: Connection, changes: Sequence[Next]) -> None:
-    """Give the deliveries their next states, except where another dispatcher has gone on meanwhile."""
+def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> None:
+    """Give the deliveries their next states, except where another dispatcher has changed them meanwhile."""
+    columns = ID | {"state": "text", "state_detail": "text", "due_at": "bigint", "body": "text"}
     bulk(
-        connection,
+        transaction,
         f"""
         UPDATE deliveries SET state = given.state, state_detail = given.state_detail, due_at = given.due_at,
-            recorded = given.attempts
+            recorded = given.attempts, body = coalesce(given.body, deliveries.body)
         FROM {{given}} WHERE {UNCHANGED}
         """,
-        ID | {"state": "text", "state_detail": "text", "due_at": "bigint"},
-        # In the order of the keys, as all who lock several rows, so that nobody waits in a circle.
-        sorted(changes, key=itemgetter(0, 1)),
+        columns,
+        list(map(attrgetter(*columns), sorted(transitions, key=in_key_order))),
     )
 
 
-def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
-    """Cancel what waits in the lanes for an account or a webhook that is gone, or for a webhook that is disabled.
+def cancel_orphans(transaction: Transaction, keys: Collection[Key]) -> bool:
+    """Cancel the lanes' deliveries whose account or webhook is gone, or whose webhook is disabled.
 
-    What is under way is left to those who wait for the answer, and what is locked to those who deal with it. At most
-    some thousand at once; returns whether that was all.
+    Skips deliveries in flight and rows that another transaction has locked. At most 2,000 in one call; returns whether
+    that was all.
     """
-    skip_locked = "FOR UPDATE OF candidates SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
     rows = bulk(
-        connection,
+        transaction,
         f"""
         UPDATE deliveries SET state = 'CANCELLED', due_at = NULL, state_detail = orphans.detail
         FROM (
@@ -177,7 +210,7 @@ def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
             WHERE candidates.due_at IS NOT NULL AND candidates.attempts = candidates.recorded
                 AND (accounts.id IS NULL
                      OR candidates.webhook_id IS NOT NULL AND (webhooks.id IS NULL OR webhooks.status = 'DISABLED'))
-            LIMIT {_ORPHANS} {skip_locked}
+            LIMIT {_CANCEL_LIMIT} {row_lock(transaction, "FOR UPDATE OF candidates SKIP LOCKED")}
         ) AS orphans
         WHERE deliveries.account_id = orphans.account_id AND deliveries.id = orphans.id
             AND deliveries.state = 'PENDING' AND deliveries.attempts = deliveries.recorded
@@ -186,4 +219,4 @@ def cancel_orphans(connection: Connection, keys: Collection[Key]) -> bool:
         {"account_id": "text", "destination": "text"},
         sorted(keys),
     )
-    return len(rows) < _ORPHANS
+    return len(rows) < _CANCEL_LIMIT

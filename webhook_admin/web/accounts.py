@@ -8,7 +8,7 @@ from webhook_admin import accounts
 from webhook_admin.errors import AccountNotFound
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import connection, now
+from webhook_admin.web.context import connection, now, transaction
 from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PLATFORM, operation
 
 blueprint = Blueprint("accounts", __name__, description="The platform's customers. Platform keys only.")
@@ -48,4 +48,5 @@ class Account(MethodView):
 
         Its keys stop working and its webhook is gone.
         """
-        accounts.remove(connection(), account_id)
+        with transaction() as deleting:
+            accounts.remove(deleting, account_id, now())

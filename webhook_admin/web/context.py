@@ -1,5 +1,6 @@
 """What a request works with: the service's parts, its own connection and its own moment."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -9,7 +10,7 @@ from flask import Flask, current_app, g
 from sqlalchemy import Connection
 
 from webhook_admin.config import Settings
-from webhook_admin.db import Database
+from webhook_admin.db import Database, Transaction
 from webhook_admin.last_used import LastUsed
 
 _NAME = "webhook_admin"
@@ -49,6 +50,12 @@ def connection() -> Connection:
     return cast("Connection", connection)
 
 
+def transaction() -> AbstractContextManager[Transaction]:
+    """A transaction for the request, which gives its connection back before: no request holds two."""
+    _close(None)
+    return parts().database.transaction()
+
+
 def now() -> datetime:
     """The moment of the request, the same whenever it is asked for."""
     now = g.get("now")
@@ -58,6 +65,6 @@ def now() -> datetime:
 
 
 def _close(_error: BaseException | None) -> None:
-    connection = g.get("connection")
+    connection = g.pop("connection", None)
     if connection is not None:
         connection.close()

@@ -10,7 +10,7 @@ from webhook_admin.errors import PreconditionFailed, WebhookExists, WebhookNotFo
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import connection, now, parts
+from webhook_admin.web.context import connection, now, parts, transaction
 from webhook_admin.web.openapi import (
     ACCOUNT,
     ETAG,
@@ -67,7 +67,8 @@ class DeliveryStatusWebhook(MethodView):
         Takes effect immediately: no notification is started to the old URL afterwards. A field that is left out
         keeps its value, and so does the signing secret. A disabled webhook is active again.
         """
-        webhook = webhooks.replace(connection(), account_id(), now(), _if_match(), **body)
+        with transaction() as changing:
+            webhook = webhooks.replace(changing, account_id(), now(), _if_match(), **body)
         return webhook, _etag(webhook)
 
     @blueprint.response(204)
@@ -83,7 +84,8 @@ class DeliveryStatusWebhook(MethodView):
 
         Takes effect immediately. Notifications that are on their way already may still arrive at the old URL.
         """
-        webhooks.remove(connection(), account_id(), _if_match())
+        with transaction() as changing:
+            webhooks.remove(changing, account_id(), now(), _if_match())
 
 
 def _etag(webhook: webhooks.Webhook) -> dict[str, str]:

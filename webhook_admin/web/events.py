@@ -9,7 +9,7 @@ from webhook_admin.events import Event
 from webhook_admin.ids import new_id
 from webhook_admin.queue.accept import accept
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import now, parts
+from webhook_admin.web.context import now, transaction
 from webhook_admin.web.event_schemas import MAX_BODY, Accepted, EventsInput
 from webhook_admin.web.openapi import PLATFORM, operation
 
@@ -67,4 +67,5 @@ class Events(MethodView):
         The same `id` in the same account with other content is 409.
         """
         events = [Event(**{"id": new_id("evt")} | fields) for fields in body["events"]]
-        return accept(parts().database, events, now())
+        with transaction() as accepting:
+            return accept(accepting, events, now())

@@ -25,11 +25,11 @@ _OTHER_ACCOUNT = FieldError("event.accountId", "other_account", "Leave it out, o
 
 
 def _preview(event: Event, payload_format: str, url: str, secret: str | None, delivery_id: str, timestamp: int) -> Any:
-    request = notification.write(event, payload_format, url, secret, delivery_id, timestamp)
-    if request is None:
+    body = formats.render(payload_format, event)
+    if body is None:
         return _skipped(url, formats.skip_reason(payload_format, event))
-    body = request.body.decode()
-    return {"method": "POST", "url": url, "headers": request.headers, "body": body, "skipped": None}
+    headers = notification.headers(payload_format, body, secret, delivery_id, timestamp)
+    return {"method": "POST", "url": url, "headers": headers, "body": body.decode(), "skipped": None}
 
 
 def _skipped(url: str, why: str) -> Any:

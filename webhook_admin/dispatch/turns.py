@@ -1,0 +1,250 @@
+"""A dispatcher's turns at the store: lease lanes, fetch due deliveries, send, record the outcomes, release the lanes.
+
+A turn is the work of the store's thread. The event loop appends to `opened` and `ended` meanwhile, and nothing else.
+"""
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TypeVar
+
+import structlog
+from cryptography.fernet import MultiFernet
+
+from webhook_admin import webhooks
+from webhook_admin.config import Settings
+from webhook_admin.db import Database, Transaction
+from webhook_admin.dispatch import decide
+from webhook_admin.dispatch.attempt_log import log_attempt
+from webhook_admin.dispatch.decide import Ended, Sending
+from webhook_admin.dispatch.leased_lanes import LeasedLanes
+from webhook_admin.dispatch.retry import Policy
+from webhook_admin.errors import StoreUnavailable
+from webhook_admin.ids import new_id
+from webhook_admin.queue import attempts, clock, deliveries, lanes, leases
+from webhook_admin.queue.clock import SECOND, StoreClock
+from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.sender.request import Outcome, Result
+from webhook_admin.sender.sender import Opened
+
+T = TypeVar("T")
+_AT_LEAST_EVERY = SECOND
+_PRUNE_EVERY = 3_600 * SECOND
+_PRUNE_LIMIT = 1_000
+# How long an idle lane keeps what was learned about its receiver.
+_IDLE_LANES_STAY = 7 * 24 * 3_600 * SECOND
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Started:
+    """A request that the sender has, since `started_at` (ms since the epoch)."""
+
+    sending: Sending
+    started_at: int
+    is_ended: bool = False
+
+    @property
+    def due(self) -> Due:
+        """The delivery as it was before the attempt."""
+        return self.sending.due
+
+
+Ready = tuple[Started, Opened]
+"""A request whose connection is open, and of which nothing has been written."""
+
+HandOver = Callable[[Sequence[Started], Sequence[Ready], Sequence[Ready]], Sequence[Started]]
+"""Gives the sender new requests, ready ones to write and ready ones to give up; returns those that it has given up."""
+
+
+class Turns:
+    """One dispatcher's turns at the store. Each attempt is counted in one transaction and started in the next."""
+
+    def __init__(self, settings: Settings, database: Database, cipher: MultiFernet, hand_over: HandOver) -> None:
+        self._database = database
+        self._hand_over = hand_over
+        self._policy = Policy(
+            [round(wait * SECOND) for wait in settings.retry_schedule], round(settings.delivery_max_age * SECOND)
+        )
+        self._lease_time = settings.lease_seconds * SECOND
+        self._decrypt = lru_cache(10_000)(lambda encrypted: cipher.decrypt(encrypted).decode())
+        self._holder = new_id("dsp")
+        self._clock = StoreClock()
+        self._lanes = LeasedLanes(settings.max_in_flight, settings.lane_concurrency)
+        self.opened: deque[Ready] = deque()
+        self.ended: deque[tuple[Started, Result]] = deque()
+        # Attempts that are counted and not started: they are taken back unless the next step starts them.
+        self._begun: list[Sending] = []
+        self._ready: list[Ready] = []
+        self._unrecorded: list[Ended] = []
+        self._is_woken = self._is_stopping = False
+        self._renew_at = self._prune_at = 0
+
+    def wake(self) -> None:
+        """There may be new deliveries in every lane."""
+        self._is_woken = True
+
+    def stop(self) -> None:
+        """From now on start nothing new, and give back every lane whose requests have ended."""
+        self._is_stopping = True
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there are requests in flight, outcomes to record or lanes to give back."""
+        waiting = self.opened or self.ended or self._begun or self._ready or self._unrecorded
+        return bool(waiting or self._lanes.in_flight or self._lanes.leased)
+
+    def take(self) -> int:
+        """Take one turn. Returns for how many milliseconds there is nothing to do unless something happens.
+
+        Raises `StoreUnavailable`; the next turn then makes up for what this one did not commit.
+        """
+        try:
+            self._judge()
+            with self._database.transaction() as transaction:
+                now = self._clock.now(transaction)
+                self._record(transaction)
+                self._renew(transaction, now)
+                self._release(transaction, now)
+                self._lease(transaction, now)
+                begun = self._fetch(transaction, now)
+                next_due = lanes.next_due(transaction, now)
+            self._unrecorded.clear()
+            self._begun = begun
+            self._send()
+        except StoreUnavailable:
+            # Whether the last transaction was committed is not known, and so it is not known which lanes are leased.
+            self._renew_at = 0
+            raise
+        return self._idle_for(next_due)
+
+    def _idle_for(self, next_due: int | None) -> int:
+        can_go_on = self._lanes.can_release or (self._lanes.can_start and not self._is_stopping)
+        if can_go_on or self.ended or self.opened:
+            return 0
+        until_due = _AT_LEAST_EVERY if next_due is None else next_due - self._clock.estimate()
+        return min(until_due, self._renew_at - clock.monotonic(), _AT_LEAST_EVERY)
+
+    def _judge(self) -> None:
+        """Decide what follows from the requests that have ended. Webhooks that are gone are disabled before."""
+        now = self._clock.estimate()
+        while self.ended:
+            started, result = self.ended.popleft()
+            self._unrecorded.append(ended := self._after(started, result, now))
+            paused_until = self._lanes.ended(
+                started.due.lane,
+                started.due.id,
+                success=result.outcome is Outcome.DELIVERED,
+                latency_ms=result.duration_ms,
+                now=now,
+            )
+            log_attempt(ended, paused_until)
+        for due in [ended.sending.due for ended in self._unrecorded if ended.is_gone]:
+            # Each in a transaction of its own, which locks webhooks before lanes.
+            if due.webhook:
+                with self._database.transaction() as transaction:
+                    at = clock.moment(now)
+                    webhooks.disable(transaction, due.account_id, due.webhook.id, due.webhook.revision, at)
+
+    def _record(self, transaction: Transaction) -> None:
+        attempts.take_back(transaction, [each.begun for each in self._begun])
+        attempts.record(transaction, [ended.attempt for ended in self._unrecorded])
+        deliveries.conclude(transaction, [ended.transition for ended in self._unrecorded])
+
+    def _renew(self, transaction: Transaction, now: int) -> None:
+        monotonic = clock.monotonic()
+        if monotonic >= self._renew_at:
+            self._lanes.renewed(leases.renew(transaction, self._holder, now + self._lease_time), monotonic)
+            self._renew_at = monotonic + self._lease_time // 3
+        if monotonic >= self._prune_at:
+            is_all = lanes.prune(transaction, now - _IDLE_LANES_STAY, _PRUNE_LIMIT) < _PRUNE_LIMIT
+            self._prune_at = monotonic + (_PRUNE_EVERY if is_all else SECOND)
+
+    def _release(self, transaction: Transaction, now: int) -> None:
+        if self._is_woken:
+            self._is_woken = False
+            self._lanes.wake()
+        if releases := self._lanes.releases(now, clock.monotonic(), closing=self._is_stopping):
+            leases.release(transaction, self._holder, releases, now)
+            self._lanes.forget([release.key for release in releases])
+
+    def _lease(self, transaction: Transaction, now: int) -> None:
+        if not self._is_stopping:
+            leased = leases.lease(transaction, self._holder, now, now + self._lease_time, self._lanes.asks())
+            self._lanes.take(leased, clock.monotonic())
+        changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
+        if changed and deliveries.cancel_orphans(transaction, changed):
+            leases.settle(transaction, self._holder, changed)
+            self._lanes.settled(changed)
+
+    def _fetch(self, transaction: Transaction, now: int) -> list[Sending]:
+        """Count the next attempts, of the deliveries that are still as they were found."""
+        wanted = [] if self._is_stopping else self._lanes.wanted()
+        found = deliveries.due(transaction, wanted, now)
+        self._lanes.found(wanted, Counter(due.lane for due in found))
+        attempts.record(transaction, [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded])
+        decided = [(due, self._before(due, now)) for due in found]
+        transitions = [each for _, each in decided if isinstance(each, Transition)]
+        deliveries.conclude(transaction, transitions)
+        cancelled = {each.id for each in transitions if each.state is State.CANCELLED}
+        self._lanes.have_changed({due.lane for due, _ in decided if due.id in cancelled})
+        sendings = [each for _, each in decided if isinstance(each, Sending)]
+        # Also if the commit fails, or nobody knows whether it did.
+        self._begun = [*self._begun, *sendings]
+        still_due = attempts.begin(transaction, [each.begun for each in sendings])
+        return [each for each in sendings if each.due.id in still_due]
+
+    def _send(self) -> None:
+        """Start the requests whose webhooks are unchanged, while nobody can change them.
+
+        So nothing is started to the old URL once a PUT or DELETE has been answered. The others do not count.
+        """
+        while self.opened:
+            self._ready.append(self.opened.popleft())
+        if not self._begun and not self._ready:
+            return
+        with self._database.transaction() as transaction:
+            due = [*(each.due for each in self._begun), *(started.due for started, _ in self._ready)]
+            unchanged = attempts.hold_unchanged(transaction, due)
+            now = self._clock.estimate()
+            new = [Started(each, now) for each in self._begun if each.due.id in unchanged]
+            for each in new:
+                self._lanes.started(each.due.lane, each.due.id)
+            given_up = self._hand_over(
+                new,
+                [each for each in self._ready if each[0].due.id in unchanged],
+                [each for each in self._ready if each[0].due.id not in unchanged],
+            )
+            for each in given_up:
+                self._lanes.given_up(each.due.lane, each.due.id)
+            self._ready = []
+            self._begun = [each for each in self._begun if each.due.id not in unchanged]
+            self._begun += [each.sending for each in given_up]
+            attempts.take_back(transaction, [each.begun for each in self._begun])
+        self._begun = []
+
+    def _before(self, due: Due, now: int) -> Sending | Transition:
+        return self._guarded(
+            due,
+            partial(decide.before_attempt, due, self._policy, self._decrypt, now),
+            partial(decide.put_off, due, self._policy, now),
+        )
+
+    def _after(self, started: Started, result: Result, now: int) -> Ended:
+        of_attempt = (started.sending, result, started.started_at, self._policy, now)
+        return self._guarded(
+            started.due,
+            partial(decide.after_attempt, *of_attempt, random.random),
+            partial(decide.after_mistake, *of_attempt),
+        )
+
+    def _guarded(self, due: Due, work: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        try:
+            return work()
+        except Exception:
+            # A mistake in one delivery, a format's or a damaged row's, must not stop the others.
+            is_known = due.state_detail == decide.PUT_OFF
+            log.exception("delivery_put_off", account_id=due.account_id, delivery_id=due.id, exc_info=not is_known)
+            return otherwise()
