@@ -1,12 +1,12 @@
 """What is done about a delivery before an attempt and after it (contract, section 2)."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from engine import URL, event
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from webhook_admin.dispatch import decide

@@ -1,10 +1,10 @@
 """One statement over many rows."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Row, Text, TextClause, any_, bindparam, text
 
 
@@ -20,11 +20,11 @@ def bulk(
         return []
     # As JSON, which both databases take apart faster than Python could put together their own arrays.
     if connection.dialect.name == "postgresql":
-        series = [json.dumps(column, ensure_ascii=False) for column in zip(*rows, strict=True)]
+        series = [_json(column) for column in zip(*rows, strict=True)]
         given = dict(zip(map("given_{}".format, columns), series, strict=True))
         wording = _postgresql(statement, tuple(columns.items()))
     else:
-        given = {"given": json.dumps(rows, ensure_ascii=False)}
+        given = {"given": _json(rows)}
         wording = _sqlite(statement, tuple(columns))
     result = connection.execute(wording, given | values)
     return result.all() if result.returns_rows else []
@@ -44,8 +44,12 @@ def among(connection: Connection, column: Column[str], values: Collection[str]) 
     """Whether the column's value is one of `values`: one parameter, however many there are."""
     if connection.dialect.name == "postgresql":
         return column == any_(bindparam(None, sorted(values), ARRAY(Text)))
-    listed = text("SELECT value FROM json_each(:values)").bindparams(values=json.dumps(sorted(values)))
+    listed = text("SELECT value FROM json_each(:values)").bindparams(values=_json(sorted(values)))
     return column.in_(listed)
+
+
+def _json(values: Any) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 @lru_cache

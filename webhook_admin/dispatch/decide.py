@@ -1,7 +1,8 @@
 """What to do about a delivery, before an attempt and after it. Pure: values in, values out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from webhook_admin import formats
 from webhook_admin.dispatch import notification, retry
@@ -26,8 +27,7 @@ _GONE = 410
 _WITH_RETRY_AFTER = {429, 503}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class Sending(Struct, frozen=True, kw_only=True):
     """A delivery as it was before the attempt, the attempt as it is counted, and the request that is to be made."""
 
     due: Due
@@ -36,8 +36,7 @@ class Sending:
     message_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """An attempt that has ended, the delivery's next state, and whether the receiver said that it is gone for good."""
 
     sending: Sending

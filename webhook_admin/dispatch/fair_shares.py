@@ -13,12 +13,17 @@ from typing import Protocol, TypeVar
 
 from webhook_admin.queue.lanes import Standing
 
-_UNPROVEN = {Standing.UNTRIED, Standing.FAILING}
+_GROUPS = {
+    Standing.QUICK: "quick",
+    Standing.SLOW: "slow",
+    Standing.UNTRIED: "unproven",
+    Standing.FAILING: "unproven",
+}
 
 
 def group(standing: Standing) -> str:
     """Which lanes share places: quick ones, slow ones, or unproven ones, that is, untried and failing."""
-    return "unproven" if standing in _UNPROVEN else standing.value
+    return _GROUPS[standing]
 
 
 def adjust(counts: Counter[str], name: str, by: int) -> None:

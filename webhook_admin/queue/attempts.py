@@ -1,9 +1,9 @@
 """The attempts: counted before they are made, started while nobody can change the webhook, then put on record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from webhook_admin.db import Transaction, commit_asynchronously, row_lock
@@ -12,8 +12,7 @@ from webhook_admin.models import webhooks
 from webhook_admin.queue.deliveries import ID, UNCHANGED, Due, in_key_order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class Begun(Struct, frozen=True, kw_only=True):
     """An attempt that is about to be made: the delivery's `attempts`-th, when, where to, and in which format."""
 
     account_id: str
@@ -24,8 +23,7 @@ class Begun:
     payload_format: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One HTTP request that was made for a delivery, and its outcome. `started_at` and `duration_ms` in milliseconds.
 
     Without an answer there is no status code and no response. `detail` says what went wrong, `hint` what to do.
