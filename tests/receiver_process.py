@@ -1,107 +1,68 @@
 """A receiver for load: a process of its own that answers as fast as it can, and writes down each request it sees.
 
-    python -m tests.receiver_process --folder FOLDER [--port PORT]
+    python -m tests.receiver_process --folder FOLDER [--port PORT] [--ports N] [--hosts N] [--handshake MIN MAX]
 
-`/ok` answers 200, `/fail` 500, `/slow/<ms>` 200 that much later, `/drip` slowly, `/hang` never, `/reset` with RST.
+`/ok` answers 200, and closes the connection with `/once`; `/fail` 500, `/unavailable` 503, `/slow/<ms>` 200 that much
+later, `/drip` slowly, `/hang` never, `/reset` with RST. More than was asked for comes from `/double` (two answers),
+`/late/<ms>` (the second that much later), `/half/<ms>` (the head of the second in two parts), `/surplus/<status>` (an
+answer after one without a body) and `/eager` (the first answer before the request is whole).
 """
 
 import argparse
 import asyncio
 import gc
-import os
-import re
+import random
 import signal
 import socket
 import ssl
-import struct
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import trustme
+import uvloop
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-FAIL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-DELIVERY = re.compile(rb"\r\nwebhook-id: *([^\r]*)", re.IGNORECASE)
+from tests.receiver_conversation import Conversation, Log
 
-
-class Log:
-    """A file with one line for each request: `webhook-id path`. Written once per round of the event loop."""
-
-    def __init__(self, file: Path, loop: asyncio.AbstractEventLoop) -> None:
-        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._loop = loop
-        self._lines: list[bytes] = []
-
-    def add(self, line: bytes) -> None:
-        """Note a line."""
-        if not self._lines:
-            self._loop.call_soon(self._flush)
-        self._lines.append(line)
-
-    def _flush(self) -> None:
-        os.write(self._descriptor, b"".join(self._lines))
-        self._lines.clear()
+BACKLOG = 4_000
+# Below Linux's ephemeral ports, and above the last port that callback URLs may not have (10080).
+FIRST_PORT, LAST_PORT = 12_000, 32_000
 
 
-class Conversation(asyncio.Protocol):
-    """One connection."""
+@dataclass(frozen=True)
+class Seen:
+    """A request; `at` is when its first byte came, by the monotonic clock."""
 
-    def __init__(self, log: Log, loop: asyncio.AbstractEventLoop) -> None:
-        self._log = log
-        self._loop = loop
-        self._unread = b""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one, under TLS
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._unread += data
-        while (end := self._unread.find(b"\r\n\r\n")) >= 0:
-            head = self._unread[:end]
-            length = LENGTH.search(head)
-            whole = end + 4 + (int(length[1]) if length else 0)
-            if len(self._unread) < whole:
-                return
-            self._unread = self._unread[whole:]
-            path = head.split(b" ", 2)[1]
-            delivery = DELIVERY.search(head)
-            self._log.add(b"%b %b\n" % (delivery[1] if delivery else b"-", path))
-            self._answer(path)
-
-    def _answer(self, path: bytes) -> None:
-        if path.startswith(b"/ok"):
-            self._transport.write(OK)
-        elif path.startswith(b"/fail"):
-            self._transport.write(FAIL)
-        elif path.startswith(b"/slow/"):
-            self._loop.call_later(int(path.split(b"/")[2]) / 1_000, self._transport.write, OK)
-        elif path.startswith(b"/drip"):
-            self._drip(OK)
-        elif path.startswith(b"/reset"):
-            linger = struct.pack("ii", 1, 0)
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._transport.abort()
-
-    def _drip(self, rest: bytes) -> None:
-        if rest and not self._transport.is_closing():
-            self._transport.write(rest[:1])
-            self._loop.call_later(0.1, self._drip, rest[1:])
+    at: float
+    delivery: str
+    event: str
+    path: str
 
 
 class ReceiverProcess:
-    """The process, from `with` to its end. Its authority and its log stay in the folder, so that it can come back."""
+    """The process, from `with` to its end. Its authority and its log stay in the folder, so that it can come back.
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    It has `hosts` addresses (127.0.0.1, 127.0.0.2 and so on; more than one only on Linux) with `ports` ports each:
+    as many origins. A TLS handshake is answered after a time between the two of `handshake`, in seconds.
+    """
+
+    def __init__(
+        self, folder: Path, port: int = 0, *, hosts: int = 1, ports: int = 1, handshake: tuple[float, float] = (0, 0)
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._port = port
+        self._hosts, self._ports, self._handshake = hosts, ports, handshake
         self.ca_file = folder / "ca.pem"
         self.log_file = folder / "requests.log"
 
     def __enter__(self) -> Self:
-        command = [sys.executable, __file__, "--folder", str(self._folder), "--port", str(self._port)]
+        options = {"folder": self._folder, "port": self._port, "hosts": self._hosts, "ports": self._ports}
+        command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in options.items())]
+        command += ["--handshake", *map(str, self._handshake)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         self._port = int(self._process.stdout.readline())
@@ -121,40 +82,72 @@ class ReceiverProcess:
 
     @property
     def base_url(self) -> str:
-        return f"https://127.0.0.1:{self._port}"
+        return self.origins()[0]
 
-    def seen(self) -> list[tuple[str, str]]:
-        """The requests so far: delivery and path of each."""
+    def origins(self) -> list[str]:
+        """All its origins."""
+        ports = range(self._port, self._port + self._ports)
+        return [f"https://{host}:{port}" for port in ports for host in addresses(self._hosts)]
+
+    def seen(self) -> list[Seen]:
+        """The requests so far."""
         if not self.log_file.exists():
             return []
-        lines = self.log_file.read_text().splitlines()
-        return [(delivery, path) for delivery, path in (line.split(" ", 1) for line in lines)]
+        lines = (line.split(" ", 3) for line in self.log_file.read_text().splitlines())
+        return [Seen(float(at), delivery, event, path) for at, delivery, event, path in lines]
 
 
-def _tls(folder: Path) -> ssl.SSLContext:
+def addresses(count: int) -> list[str]:
+    """So many addresses on loopback (at most 254)."""
+    return [f"127.0.0.{number}" for number in range(1, count + 1)]
+
+
+def write_certificate(folder: Path, hosts: int) -> Path:
+    """A certificate with its key for the addresses, `server.pem`, beside its authority's, `ca.pem`; made only once."""
     chain = folder / "server.pem"
     if not chain.exists():
         authority = trustme.CA()
-        certificate = authority.issue_cert("localhost", "127.0.0.1", "::1")
+        certificate = authority.issue_cert("localhost", "::1", *addresses(hosts))
         certificate.private_key_and_cert_chain_pem.write_to_path(chain)
         authority.cert_pem.write_to_path(folder / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
-    return context
+    return chain
 
 
-async def serve(folder: Path, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; the port is the first line of output."""
+def find_ports(host: str, count: int) -> list[socket.socket]:
+    """Listen on so many ports in a row that nobody else listens on."""
+    while True:
+        first = random.randrange(FIRST_PORT, LAST_PORT - count)
+        with ExitStack() as stack, suppress(OSError):
+            pairs = [(host, port) for port in range(first, first + count)]
+            listeners = [stack.enter_context(socket.create_server(pair, backlog=BACKLOG)) for pair in pairs]
+            stack.pop_all()
+            return listeners
+
+
+async def serve(folder: Path, listeners: list[socket.socket], hosts: int, handshake: tuple[float, float]) -> None:
+    """Serve until SIGTERM or SIGINT; the first port is the first line of output."""
     loop = asyncio.get_running_loop()
     log = Log(folder / "requests.log", loop)
-    listener = socket.create_server(("127.0.0.1", port), backlog=4_000)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    await loop.create_server(lambda: Conversation(log, loop), sock=listener, ssl=_tls(folder))
-    print(listener.getsockname()[1], flush=True)  # noqa: T201  whoever started the process waits for it
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(write_certificate(folder, hosts))
+
+    async def converse(connection: socket.socket) -> None:
+        await asyncio.sleep(random.uniform(*handshake))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A client that goes away during the handshake is nothing to complain about.
+        with suppress(OSError):
+            await loop.connect_accepted_socket(lambda: Conversation(log, loop, connection), connection, ssl=tls)
+
+    async def accept(listener: socket.socket) -> None:
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            tasks.create_task(converse(connection))
+
+    async with asyncio.TaskGroup() as tasks:
+        accepting = [tasks.create_task(accept(listener)) for listener in listeners]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: [task.cancel() for task in accepting])
+        print(listeners[0].getsockname()[1], flush=True)  # noqa: T201  whoever started the process waits for it
 
 
 def main() -> None:
@@ -162,9 +155,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--ports", type=int, default=1)
+    parser.add_argument("--hosts", type=int, default=1)
+    parser.add_argument("--handshake", type=float, nargs=2, default=(0, 0))
     arguments = parser.parse_args()
-    gc.disable()  # no cycles here, only speed
-    asyncio.run(serve(arguments.folder, arguments.port))
+    host = "127.0.0.1" if arguments.hosts == 1 else "0.0.0.0"
+    if arguments.ports == 1:
+        listeners = [socket.create_server((host, arguments.port), backlog=BACKLOG)]
+    else:
+        listeners = find_ports(host, arguments.ports)
+    for listener in listeners:
+        listener.settimeout(0)
+    # Collecting is rare, but not off: a TLS connection is a reference cycle.
+    gc.freeze()
+    gc.set_threshold(50_000)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(arguments.folder, listeners, arguments.hosts, tuple(arguments.handshake)))
 
 
 if __name__ == "__main__":
