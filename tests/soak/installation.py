@@ -1,8 +1,9 @@
 """The service on one store, as real processes, and the platform that posts events to it."""
 
+import json
 import os
-from contextlib import closing
-from datetime import UTC, datetime
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,11 +12,9 @@ import click
 import requests
 from sqlalchemy import URL
 
-from tests.soak.processes import Running, free_port
+from tests.soak.processes import THIS_PROGRAM, Running, free_port
 from tests.soak.waiting import until
-from webhook_admin import keys
 from webhook_admin.config import PREFIX
-from webhook_admin.db import Database
 
 SECRET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 WEBHOOK = "/webhooks/delivery-status"
@@ -24,11 +23,15 @@ WEBHOOK = "/webhooks/delivery-status"
 class Installation:
     """One API and as many dispatchers as wanted; `settings` are the environment's, in lower case.
 
-    Receivers may be on loopback, with certificates of the authority in `ca_file`.
+    Receivers may be on loopback, with certificates of the authority in `ca_file`. `program` is how `webhook-admin` is
+    called; the store's schema must be its own.
     """
 
-    def __init__(self, store: URL, folder: Path, ca_file: Path, **settings: object) -> None:
+    def __init__(
+        self, store: URL, folder: Path, ca_file: Path, program: Sequence[str] = THIS_PROGRAM, **settings: object
+    ) -> None:
         self.store = store
+        self._program = program
         self._folder = folder
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         given = {
@@ -39,15 +42,15 @@ class Installation:
             "ca_bundle": ca_file,
             "log_level": "warning",
         }
-        self._environment = own | {PREFIX + name.upper(): str(value) for name, value in (given | settings).items()}
+        self.environment = own | {PREFIX + name.upper(): str(value) for name, value in (given | settings).items()}
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.dispatchers: list[Running] = []
 
     def __enter__(self) -> Self:
-        self.key = self._make_key()
-        command = ["serve", "--port", str(self._port)]
-        self.api = Running(command, self._environment, self._folder / "serve.log", self._port)
+        self.key: str = json.loads(self.run("keys", "create", "--platform", "--json"))["key"]
+        command = [*self._program, "serve", "--port", str(self._port)]
+        self.api = Running(command, self.environment, self._folder / "serve.log", self._port)
         try:
             until(self.is_answering, 20)
         except TimeoutError as error:
@@ -63,10 +66,18 @@ class Installation:
             if error:
                 click.echo(f"{running.log.name}:\n{running.log.read_text()[-3_000:]}", err=True)
 
+    def run(self, *command: str) -> str:
+        """Run a `webhook-admin` command to its end; what it prints."""
+        done = subprocess.run(
+            [*self._program, *command], env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def dispatch(self) -> Running:
         """Start one more dispatcher."""
         log = self._folder / f"dispatch-{len(self.dispatchers)}.log"
-        self.dispatchers.append(Running(["dispatch"], self._environment, log))
+        self.dispatchers.append(Running([*self._program, "dispatch"], self.environment, log))
         return self.dispatchers[-1]
 
     def is_answering(self) -> bool:
@@ -88,9 +99,5 @@ class Installation:
             self.call("POST", WEBHOOK, account, callbackUrl=callback_url).raise_for_status()
 
     def tracebacks(self) -> int:
-        """How many failures nobody expected are in the logs."""
+        """How many tracebacks are in the logs."""
         return sum(running.tracebacks() for running in (self.api, *self.dispatchers))
-
-    def _make_key(self) -> str:
-        with closing(Database(self.store)) as database, database.transaction() as connection:
-            return keys.create(connection, None, datetime.now(UTC)).key

@@ -1,7 +1,8 @@
-"""Nothing is lost by `kill -9`: `python -m tests.soak.kills`, in the checkout's folder.
+"""No acknowledged event is lost by `kill -9`: `python -m tests.soak.kills`, in the checkout's folder.
 
-Events are posted without a pause while the dispatcher and the API are killed at random moments and started again at
-once. When all is delivered, three records are compared that know nothing of each other.
+Events are posted all the time while the dispatcher and the API are killed at random moments and started again at once.
+When everything is delivered, three independent records are compared: acknowledged events, requests that the receiver
+saw, and the store.
 """
 
 import random
@@ -50,7 +51,7 @@ def run(store: URL, folder: Path, kills: int, apart: float = 2.0) -> list[Figure
             ledger, most = Ledger.read(store), SCHEDULE.count(",") + 2
             return [
                 *records.compare(load.acknowledged, receiver.requests, moody.acknowledged, ledger, most),
-                Figure("attempts that a dispatcher died over", ledger.unknown, least=1),
+                Figure("attempts `unknown`: in flight when a dispatcher was killed", ledger.unknown, least=1),
                 Figure("duplicates: seen again after a 200", moody.duplicates(), most=kills * IN_FLIGHT),
                 Figure("answers other than 202 and 503", load.others(), most=0),
                 Figure("tracebacks in the logs", installation.tracebacks(), most=0),
@@ -81,7 +82,7 @@ def _kill_at_random(
 
 def _kill(running: Running, is_at_work: Callable[[], bool], kills: int, apart: float) -> None:
     for number in range(kills):
-        # Two of three die at work, the third maybe while it starts.
+        # Two of three kills come while it is working, the third may come while it starts.
         if number % 3 < 2:
             until(is_at_work, 20)
         time.sleep(random.uniform(0, apart))
@@ -104,7 +105,7 @@ def _drain(store: URL) -> float:
 @click.option("--store", "kinds", type=click.Choice(stores.KINDS), multiple=True, default=stores.KINDS)
 @click.option("--kills", default=20, help="How often each of the two is killed.")
 def main(kinds: Sequence[str], kills: int) -> None:
-    """Kill the dispatcher and the API, and see what became of every event."""
+    """Kill the dispatcher and the API again and again, and compare the records of every event."""
     kept = []
     for kind in kinds:
         with TemporaryDirectory(prefix="soak-") as name, stores.store(kind, Path(name)) as store:

@@ -3,18 +3,20 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
 
 from sqlalchemy import URL, func, select, union_all
 
 from webhook_admin.db import Database
 from webhook_admin.models import attempts, deliveries, lanes
-from webhook_admin.queue.deliveries import State
-from webhook_admin.sender.sender import Outcome
+
+PENDING, DELIVERED, CANCELLED = "PENDING", "DELIVERED", "CANCELLED"
+UNKNOWN = "unknown"
+"""States of deliveries and an outcome of attempts, as the store and the API name them."""
 
 
-class Delivery(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
     """A delivery as it stands; `attempts` is how many have been begun."""
 
     id: str
@@ -25,7 +27,10 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """All deliveries by id, how many attempts each has on record, how many are `unknown`, and how many due lanes."""
+    """All deliveries by id, and the number of attempts on record for each.
+
+    `unknown` is how many attempts have that outcome, `lanes` how many lanes have something to do.
+    """
 
     deliveries: Mapping[str, Delivery]
     attempts: Counter[str]
@@ -35,12 +40,12 @@ class Ledger:
     @classmethod
     def read(cls, store: URL) -> "Ledger":
         """What is in the store now."""
-        columns = [deliveries.c[name] for name in Delivery._fields]
+        columns = [deliveries.c[each.name] for each in fields(Delivery)]
         numbers = select(attempts.c.delivery_id, func.count()).group_by(attempts.c.delivery_id)
         with closing(Database(store)) as database, database.transaction() as connection:
-            found = [Delivery(*row) for row in connection.execute(select(*columns))]
+            found = [Delivery(**row) for row in connection.execute(select(*columns)).mappings()]
             recorded = Counter({row[0]: row[1] for row in connection.execute(numbers)})
-            unknown = connection.scalar(select(func.count()).where(attempts.c.outcome == Outcome.UNKNOWN)) or 0
+            unknown = connection.scalar(select(func.count()).where(attempts.c.outcome == UNKNOWN)) or 0
             left = connection.scalar(select(func.count()).where(lanes.c.due_at.is_not(None))) or 0
         return cls({each.id: each for each in found}, recorded, unknown, left)
 
@@ -54,8 +59,8 @@ class Ledger:
 
 
 def is_drained(database: Database) -> bool:
-    """Whether nothing waits."""
-    pending = select(func.count()).where(deliveries.c.state == State.PENDING)
+    """Whether nothing is pending, and no lane has anything to do."""
+    pending = select(func.count()).where(deliveries.c.state == PENDING)
     left = select(func.count()).where(lanes.c.due_at.is_not(None))
     with database.connect() as connection:
         return not any(connection.scalars(union_all(pending, left)))

@@ -1,4 +1,4 @@
-"""A receiver's moods, and what it has acknowledged in them."""
+"""A receiver that sometimes answers late or with 500, and counts what it has acknowledged."""
 
 import asyncio
 import random

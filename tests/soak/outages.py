@@ -1,4 +1,4 @@
-"""What becomes of events while the store is away again and again, whatever the reason: for the soaks that make one."""
+"""Outages of the store under load, and the figures of what became of every event. The soaks bring the outage."""
 
 import random
 import time
@@ -23,7 +23,7 @@ SCHEDULE = ",".join(["0.5"] * 30)
 ACCOUNTS = [f"account-{number}" for number in range(10)]
 BATCH, PAUSE = 20, 0.03
 BACK_WITHIN = 5  # seconds
-# The store's lock timeout, twice: a request may wait for a lock while it is authenticated, and while it stores.
+# Twice the store's lock time-out: a request may wait for a lock during authentication, and when it stores.
 ANSWERED_WITHIN = 11  # seconds
 DRAINED_WITHIN = 60  # seconds
 
@@ -90,7 +90,7 @@ def _figures(times: Sequence[Times], receiver: Receiver, load: Load, least_refus
     accepting = [(_first_accepted(load, each.end) or 0) - each.back for each in times]
     refused = [_count(load, each, UNAVAILABLE) for each in times]
     accepted = [_count(load, each, ACCEPTED) for each in times]
-    # What was under way when the outage began may arrive; a second later nothing may.
+    # Requests in flight when the outage began may arrive; a second later none may.
     during = [sum(each.begin + 1 < one.at < each.end for one in receiver.requests) for each in times]
     return [
         Figure("outages", len(times)),
@@ -106,5 +106,5 @@ def _figures(times: Sequence[Times], receiver: Receiver, load: Load, least_refus
 
 
 def _count(load: Load, times: Times, status: int) -> int:
-    # Answers half a second after the beginning and later: those before it may have been under way.
+    # Answers to calls that were in flight when the outage began come within half a second.
     return sum(times.begin + 0.5 < at < times.end and each == status for at, each in load.answered_at)

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,12 +13,16 @@ import psutil
 
 from tests.soak.waiting import until
 
+THIS_PROGRAM = (sys.executable, "-m", "webhook_admin")
+
 
 class Running:
-    """One command, with a log that goes on when it is started again."""
+    """One command, with a log that goes on when it is started again. `port` is the one that it is to listen on."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path, port: int | None = None) -> None:
-        self._command = [sys.executable, "-m", "webhook_admin", *command]
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, port: int | None = None
+    ) -> None:
+        self._command = command
         self._environment = environment
         self._port = port
         self.log = log
@@ -29,7 +33,7 @@ class Running:
         if self._port:
             until(lambda: _is_free(self._port), 10)
         with self.log.open("a") as output:
-            # A session of its own, so that it can be killed with all its workers at one stroke.
+            # A session of its own, so that one signal reaches all its workers.
             self._popen = subprocess.Popen(
                 self._command, env=self._environment, stdout=output, stderr=output, start_new_session=True
             )
@@ -48,7 +52,7 @@ class Running:
         return psutil.Process(self.pid)
 
     def kill(self) -> None:
-        """`kill -9`, its workers included."""
+        """SIGKILL to it and its workers."""
         if self.is_running:
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait(10)
@@ -67,7 +71,7 @@ class Running:
         os.killpg(self.pid, signal.SIGCONT)
 
     def tracebacks(self) -> int:
-        """How many failures nobody expected are in the log; the first is shown."""
+        """How many tracebacks are in the log; the first is shown."""
         found = [line for line in self.log.read_text().splitlines() if "Traceback (most recent call last)" in line]
         for line in found[:1]:
             click.echo(line.replace("\\n", "\n"), err=True)

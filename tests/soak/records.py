@@ -1,12 +1,11 @@
-"""The three records compared: what the platform had acknowledged, what the receiver saw, and what the store says."""
+"""Compares three records: the 202s that the platform got, the requests that the receiver saw, and the store."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from tests.receiver import Received
-from tests.soak.ledger import Ledger
+from tests.soak.ledger import DELIVERED, PENDING, Ledger
 from tests.soak.report import Figure
-from webhook_admin.queue.deliveries import State
 
 
 def compare(
@@ -16,14 +15,14 @@ def compare(
     ledger: Ledger,
     most_attempts: int,
 ) -> list[Figure]:
-    """What the records say about each other, once everything is delivered that can be.
+    """The figures, once everything is delivered that can be.
 
     `acknowledged` holds event ids, `answered` counts the receiver's 200s by delivery id.
     """
     seen = Counter(request.headers["webhook-id"] for request in requests)
     of_event = ledger.of_event()
-    delivered = [each for each in ledger.deliveries.values() if each.state == State.DELIVERED]
-    lost = [one for one in acknowledged if one not in of_event or of_event[one].state != State.DELIVERED]
+    delivered = [each for each in ledger.deliveries.values() if each.state == DELIVERED]
+    lost = [one for one in acknowledged if one not in of_event or of_event[one].state != DELIVERED]
     unseen = [one for one in acknowledged if one in of_event and not seen[of_event[one].id]]
     return [
         Figure("events acknowledged with 202", len(acknowledged)),
@@ -36,8 +35,8 @@ def compare(
         Figure("false successes: DELIVERED, not answered 200", sum(not answered.get(each.id) for each in delivered), 0),
         Figure("deliveries whose count of attempts is not their record's", _miscounted(ledger), most=0),
         Figure("most attempts of one delivery", max(ledger.attempts.values(), default=0), most=most_attempts),
-        Figure("deliveries left PENDING", ledger.states()[State.PENDING], most=0),
-        Figure("lanes left", ledger.lanes, most=0),
+        Figure("deliveries left PENDING", ledger.states()[PENDING], most=0),
+        Figure("lanes left with something to do", ledger.lanes, most=0),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Figures, the promises that they have to keep, and a table of both."""
+"""Figures, the bounds that they have to keep, and a table of both."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ import click
 
 
 class Figure(NamedTuple):
-    """Something that was measured, and the range that is promised; None for no promise."""
+    """Something that was measured, and its bounds; None for no bound."""
 
     name: str
     value: float
@@ -17,7 +17,7 @@ class Figure(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the promise is kept, if there is one."""
+        """Whether the value is within its bounds."""
         return not (
             (self.most is not None and self.value > self.most) or (self.least is not None and self.value < self.least)
         )
@@ -30,16 +30,16 @@ class Figure(NamedTuple):
 
 
 def broken(figures: Iterable[Figure]) -> list[str]:
-    """The figures that do not keep their promise, in words."""
+    """The figures that are out of their bounds, in words."""
     return [str(figure).strip() for figure in figures if not figure.is_kept]
 
 
 def show(title: str, figures: Sequence[Figure]) -> bool:
-    """Print the table; whether all promises are kept."""
+    """Print the table; whether all figures are within their bounds."""
     click.echo("\n".join([title, *map(str, figures), ""]))
     return not broken(figures)
 
 
 def leave(kept: Iterable[bool]) -> None:
-    """End the command: with exit status 1 unless all promises are kept."""
+    """End the command, with exit status 1 unless all figures were within their bounds."""
     sys.exit(0 if all(kept) else 1)

@@ -1,7 +1,7 @@
-"""PostgreSQL fails again and again: `python -m tests.soak.restarts`, in the checkout's folder.
+"""PostgreSQL crashes again and again: `python -m tests.soak.restarts`, in the checkout's folder.
 
-The server, which syncs what it commits, is stopped `-m immediate` under load and started again. Nothing that was
-acknowledged is lost, the API says 503 meanwhile, and two dispatchers carry on by themselves.
+The server, with fsync on, is stopped with `-m immediate` under load and started again. No acknowledged event is lost,
+the API answers 503 meanwhile, and two dispatchers continue by themselves.
 """
 
 import random
@@ -32,7 +32,7 @@ def run(server: PostgresServer, folder: Path, lengths: Sequence[float]) -> list[
 @click.command()
 @click.option("--restarts", default=10)
 def main(restarts: int) -> None:
-    """Crash PostgreSQL under load, and see what became of every event."""
+    """Crash PostgreSQL under load, and compare the records of every event."""
     with TemporaryDirectory(prefix="soak-") as name, stores.own_postgresql() as server:
         figures = run(server, Path(name), [random.uniform(1, 3) for _ in range(restarts)])
         report.leave([report.show(f"{restarts} restarts of PostgreSQL, -m immediate", figures)])

