@@ -7,13 +7,18 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import click
+import structlog
 import uvloop
 
-from webhook_admin import encryption, logs, migrations
+from webhook_admin import encryption, logs, migrations, open_files
 from webhook_admin.cli.processes import stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.dispatch.dispatcher import Dispatcher
+
+# Files that a dispatcher has open beside its connections to receivers: the store's, the log, the event loop's.
+_OTHER_FILES = 256
+log = structlog.get_logger()
 
 
 @click.command()
@@ -33,8 +38,22 @@ def run(settings: Settings, *signals: signal.Signals, started: Callable[[], None
     cipher = encryption.load_cipher(settings)
     encryption.require_fitting(cipher, database)
     logs.configure(settings.log_level, settings.log_format)
+    _allow_connections(settings.max_in_flight)
     run_loop(_until(signals, Dispatcher(settings, database, cipher), started))
     database.close()
+
+
+def _allow_connections(max_in_flight: int) -> None:
+    wanted = max_in_flight + _OTHER_FILES
+    allowed = open_files.allow(wanted)
+    if allowed < wanted:
+        log.warning(
+            "few_open_files",
+            allowed=allowed,
+            wanted=wanted,
+            detail="Attempts beyond that many connections fail. Raise the hard limit of open files (ulimit -Hn), or "
+            "lower WEBHOOK_ADMIN_MAX_IN_FLIGHT.",
+        )
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:
