@@ -20,10 +20,11 @@ from webhook_admin.events import Event
 from webhook_admin.models import attempts as attempts_table
 from webhook_admin.models import deliveries as deliveries_table
 from webhook_admin.models import lanes as lanes_table
-from webhook_admin.queue import clock, lanes, leases
+from webhook_admin.queue import clock, due_lanes, lanes, leases
 from webhook_admin.queue.accept import Accepted, accept
+from webhook_admin.queue.due_lanes import Ask
 from webhook_admin.queue.lanes import Key, Standing
-from webhook_admin.queue.leases import Ask, Release
+from webhook_admin.queue.leases import Release
 
 LONG_AGO = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 URL = "https://hooks.example.com/status"
@@ -106,7 +107,7 @@ class Queue:
         now = clock.now() if now is None else now
         asks = [Ask(standing=standing, limit=limit, share=ANY, held={}) for standing in Standing]
         with self.database.transaction() as connection:
-            leased = leases.lease(connection, holder, now, now + seconds * clock.SECOND, asks)
+            leased = due_lanes.lease(connection, holder, now, now + seconds * clock.SECOND, asks)
         return [lease.key for lease in leased.leases]
 
     def release(self, *keys: Key, holder: str = "one", now: int | None = None, **learned: Any) -> None:

@@ -36,8 +36,7 @@ def adjust(counts: Counter[str], name: str, by: int) -> None:
 class Places:
     """All requests in flight, at most `max_in_flight`, by group and account.
 
-    Each group is sure of an eighth. Unproven lanes take at most half, and failing ones start only while unproven lanes
-    take less than three eighths.
+    Each group is sure of an eighth. Unproven lanes take at most half, of which failing ones leave a quarter to others.
     """
 
     def __init__(self, max_in_flight: int) -> None:
@@ -45,8 +44,6 @@ class Places:
         self._reserved = max_in_flight // 8
         unproven = max(max_in_flight // 2, 1)
         self._sizes = {"quick": max_in_flight, "slow": max_in_flight, "unproven": unproven}
-        self._limits = {standing: self._sizes[group(standing)] for standing in Standing}
-        self._limits[Standing.FAILING] = max(max_in_flight * 3 // 8, 1)
         self._taken = dict.fromkeys(self._sizes, 0)
         self._by_account: dict[str, Counter[str]] = {name: Counter() for name in self._sizes}
 
@@ -59,7 +56,10 @@ class Places:
         """How many more requests lanes of this standing can start."""
         own = group(standing)
         others = sum(max(taken, self._reserved) for name, taken in self._taken.items() if name != own)
-        return max(min(self._limits[standing], self._max - others) - self._taken[own], 0)
+        available = min(self._sizes[own], self._max - others)
+        if standing is Standing.FAILING and available > 1:
+            available = available * 3 // 4
+        return max(available - self._taken[own], 0)
 
     def share(self, standing: Standing) -> int:
         """How many places of the group one account may take now: free² / size, at least one while any is free."""
@@ -127,7 +127,7 @@ def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -
     """
     queues = {
         standing: [(places.taken(account_id, standing), n, _in_turn(lanes)) for n, (account_id, lanes) in accounts]
-        for standing in Standing
+        for standing in (Standing.QUICK, Standing.UNTRIED, Standing.SLOW, Standing.FAILING)
         if places.free(standing) and (accounts := list(enumerate(ready[standing].items())))
     }
     for queue in queues.values():

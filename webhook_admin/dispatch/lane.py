@@ -17,9 +17,9 @@ class Lane:
     """One lane, with what was learned about its receiver.
 
     `since` is when it was leased. `more`: it may have more deliveries due than are in flight. `leased`: no other
-    dispatcher has taken it. `spent`: it starts nothing until it is given back, because others wait.
-    `in_flight` has the group and the window's round in which each request started. `held_in` and `ready_in` say where
-    `LeasedLanes` has entered it: the group in which it counts, and the standing in which it waits for its turn.
+    dispatcher has taken it. `served`: it has started a request. `spent`: others wait, so it starts nothing until it is
+    given back. `in_flight` has the group and the window's round in which each request started. `held_in` and `ready_in`
+    say where `LeasedLanes` has entered it: the group in which it counts, and the standing in which it waits its turn.
     """
 
     key: Key
@@ -31,6 +31,7 @@ class Lane:
     paused_until: int = 0
     more: bool = True
     leased: bool = True
+    served: bool = False
     spent: bool = False
     in_flight: dict[str, tuple[str, int]] = field(default_factory=dict)
     held_in: str | None = None
@@ -73,7 +74,7 @@ class Lane:
         self.changed = True
 
     def release(self, now: int) -> Release:
-        """How to give it back: behind the lanes that wait already, if there is more to do."""
+        """How to give it back: if it has had its turn and there is more to do, behind the lanes that wait already."""
         return Release(
             key=self.key,
             failures=self.failures,
@@ -81,5 +82,5 @@ class Lane:
             standing=self.standing,
             window=self.window.size,
             threshold=self.window.threshold,
-            not_before=max(self.paused_until, now if self.more else 0),
+            not_before=max(self.paused_until, now if self.more and self.served else 0),
         )

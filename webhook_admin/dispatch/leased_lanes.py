@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from webhook_admin.dispatch.fair_shares import Places, adjust, group, turns
 from webhook_admin.dispatch.lane import Lane
 from webhook_admin.queue.deliveries import Wanted
+from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
 from webhook_admin.queue.lanes import Key, Standing
-from webhook_admin.queue.leases import Ask, Lease, Leased, Release
+from webhook_admin.queue.leases import Lease, Release
 
 QUANTUM = 1_000
 """For how many milliseconds a lane with more to do keeps its lease while others wait for one."""
@@ -37,6 +38,7 @@ class LeasedLanes:
         # Leased lanes without requests that cannot start any: they are given back next.
         self._idle: dict[Lane, None] = {}
         self._waiting: Collection[Standing] = ()
+        self._after: Mapping[Standing, Position] = {}
 
     @property
     def in_flight(self) -> int:
@@ -52,6 +54,11 @@ class LeasedLanes:
     def changed(self) -> list[Key]:
         """The leased lanes that are marked: some of their deliveries may have to be cancelled."""
         return [lane.key for lane in self._lanes.values() if lane.leased and lane.changed]
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether there are due lanes that have not been looked at yet, so that the next turn should come at once."""
+        return any(position != FRONT for position in self._after.values())
 
     @property
     def can_start(self) -> bool:
@@ -71,13 +78,14 @@ class LeasedLanes:
                 limit=max(min(self._places.free(standing), self._max_starts) - self._newcomers(standing), 0),
                 share=self._places.share(standing),
                 held=self._held[group(standing)],
+                after=self._after.get(standing, FRONT),
             )
             for standing in Standing
         ]
 
     def take(self, leased: Leased, monotonic: int) -> None:
         """Lease these lanes, too."""
-        self._waiting = leased.waiting
+        self._waiting, self._after = leased.waiting, leased.after
         for lease in leased.leases:
             self._enter(lease, monotonic)
 
@@ -141,6 +149,7 @@ class LeasedLanes:
         lane = self._lanes[key]
         name = group(lane.standing)
         lane.in_flight[delivery_id] = (name, lane.window.round)
+        lane.served = True
         self._places.take(key.account_id, name)
         self._refile(lane, last=True)
 

@@ -1,7 +1,6 @@
-"""Leases: which dispatcher works on which lanes, for how long, and what the next one is told about a lane."""
+"""Leases: which dispatcher works on which lanes, and what it tells the next one about them."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,8 @@ from sqlalchemy import Connection, Row, text
 from webhook_admin.db.bulk import bulk
 from webhook_admin.queue.lanes import GIVEN, KEY, Key, Standing, lock_wording
 
-_LOOKED_AT = 1_000
-_COLUMNS = "lanes.account_id, lanes.destination, failures, standing, window_size, threshold, changed"
+COLUMNS = "lanes.account_id, lanes.destination, failures, standing, window_size, threshold, changed"
+"""What `read` makes a `Lease` of."""
 _LEARNED = {
     "failures": "integer",
     "paused_until": "bigint",
@@ -19,20 +18,6 @@ _LEARNED = {
     "window_size": "float",
     "threshold": "float",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a dispatcher would lease of the lanes of one standing: at most `limit`.
-
-    `held` says how many lanes of like standing each account has with the dispatcher already; `share` is how many of
-    them one account may have.
-    """
-
-    standing: Standing
-    limit: int
-    share: int
-    held: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,95 +49,16 @@ class Release:
     not_before: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leased:
-    """What was leased. `waiting` are the standings of which due lanes are left."""
-
-    leases: Sequence[Lease]
-    waiting: Collection[Standing]
-
-
-def lease(connection: Connection, holder: str, now: int, until: int, asks: Sequence[Ask]) -> Leased:
-    """Take due lanes until `until`, of each standing the ones that have waited longest.
-
-    Accounts that hold none come first, with one lane each; then those that hold less than their share. Lanes that
-    another transaction has locked are left out.
-    """
-    leases: list[Lease] = []
-    due = _due(connection, [ask.standing for ask in asks], now)
-    for ask in asks:
-        if ask.standing in due and ask.limit > 0:
-            leases += _lease(connection, ask, {"holder": holder, "now": now, "until": until, "standing": ask.standing})
-    return Leased(leases=leases, waiting=_due(connection, due, now))
-
-
-def _due(connection: Connection, standings: Collection[Standing], now: int) -> list[Standing]:
-    """Those of the standings of which lanes are due. LIMIT keeps PostgreSQL from making it a join of all of them."""
-    rows = bulk(
-        connection,
-        """
-        SELECT standing FROM {given} WHERE (
-            SELECT 1 FROM lanes WHERE lanes.standing = given.standing AND due_at <= :now LIMIT 1
-        ) IS NOT NULL
-        """,
-        {"standing": "text"},
-        [(standing,) for standing in standings],
-        now=now,
-    )
-    return [Standing(row.standing) for row in rows]
-
-
-def _lease(connection: Connection, ask: Ask, values: Mapping[str, Any]) -> list[Lease]:
-    newcomers = _take(connection, ask.held, {"limit": ask.limit, "per_account": 1, **values})
-    if len(newcomers) == ask.limit:
-        return newcomers
-    held = Counter(ask.held)
-    held.update(lease.key.account_id for lease in newcomers)
-    full = [account_id for account_id, count in held.items() if count >= ask.share]
-    rest = {"limit": ask.limit - len(newcomers), "per_account": ask.share, **values}
-    return newcomers + _take(connection, full, rest)
-
-
-def _take(connection: Connection, excluded: Collection[str], values: Mapping[str, Any]) -> list[Lease]:
-    rows = bulk(
-        connection,
-        f"""
-        WITH looked_at AS MATERIALIZED (
-            SELECT account_id, destination, due_at FROM lanes
-            WHERE standing = :standing AND due_at <= :now AND account_id NOT IN (SELECT account_id FROM {{given}})
-            ORDER BY due_at LIMIT {_LOOKED_AT}
-        ), ranked AS (
-            SELECT account_id, destination, due_at,
-                row_number() OVER (PARTITION BY account_id ORDER BY due_at) AS place
-            FROM looked_at
-        ), chosen AS MATERIALIZED (
-            SELECT lanes.account_id, lanes.destination FROM ranked
-                JOIN lanes ON lanes.account_id = ranked.account_id AND lanes.destination = ranked.destination
-            WHERE place <= :per_account AND lanes.standing = :standing AND lanes.due_at <= :now
-            ORDER BY ranked.due_at LIMIT :limit {lock_wording(connection, skip=True)}
-        )
-        UPDATE lanes SET holder = :holder, due_at = :until FROM chosen
-        WHERE lanes.account_id = chosen.account_id AND lanes.destination = chosen.destination
-        RETURNING {_COLUMNS}
-        """,
-        {"account_id": "text"},
-        # No account's id is empty; bulk() runs nothing over no rows.
-        [("",), *((account_id,) for account_id in excluded)],
-        **values,
-    )
-    return [_read(row) for row in rows]
-
-
 def renew(connection: Connection, holder: str, until: int) -> list[Lease]:
     """Extend all leases of the dispatcher; these are its lanes, whatever it believes."""
     rows = connection.execute(
         text(f"""
-        SELECT {_COLUMNS} FROM lanes WHERE holder = :holder
+        SELECT {COLUMNS} FROM lanes WHERE holder = :holder
         ORDER BY account_id, destination {lock_wording(connection)}
         """),
         {"holder": holder},
     )
-    held = [_read(row) for row in rows]
+    held = [read(row) for row in rows]
     keys = [lease.key for lease in held]
     bulk(connection, f"UPDATE lanes SET due_at = :until FROM {{given}} WHERE {GIVEN}", KEY, keys, until=until)
     return held
@@ -240,7 +146,8 @@ def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
     return {Key(row.account_id, row.destination): row.due_at for row in rows if row.due_at is not None}
 
 
-def _read(row: Row[Any]) -> Lease:
+def read(row: Row[Any]) -> Lease:
+    """A lease from a row of `COLUMNS`."""
     return Lease(
         key=Key(row.account_id, row.destination),
         failures=row.failures,
