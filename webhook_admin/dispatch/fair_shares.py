@@ -126,7 +126,7 @@ def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -
     ties go by the order in `ready`. The caller counts each with `Places.take` before it asks for the next.
     """
     queues = {
-        standing: [(places.taken(account_id, standing), n, _in_turn(lanes)) for n, (account_id, lanes) in accounts]
+        standing: [(places.taken(name, standing), n, name, _in_turn(lanes)) for n, (name, lanes) in accounts]
         for standing in (Standing.QUICK, Standing.UNTRIED, Standing.SLOW, Standing.FAILING)
         if places.free(standing) and (accounts := list(enumerate(ready[standing].items())))
     }
@@ -135,13 +135,15 @@ def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -
     while queues:
         standing = min(queues, key=lambda each: queues[each][0][0])
         queue = queues[standing]
-        taken, n, lanes = queue[0]
-        if taken >= places.share(standing):
+        counted, n, account_id, lanes = queue[0]
+        taken = places.taken(account_id, standing)
+        if counted >= places.share(standing):
             # All other accounts take as many places or more.
             del queues[standing]
+        elif taken != counted:
+            heapreplace(queue, (taken, n, account_id, lanes))
         elif (lane := next(lanes, None)) is not None:
             yield lane
-            heapreplace(queue, (taken + 1, n, lanes))
         else:
             heappop(queue)
             if not queue:

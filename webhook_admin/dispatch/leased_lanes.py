@@ -58,7 +58,7 @@ class LeasedLanes:
     @property
     def is_looking(self) -> bool:
         """Whether there are due lanes that have not been looked at yet, so that the next turn should come at once."""
-        return any(position != FRONT for position in self._after.values())
+        return bool(self._after)
 
     @property
     def can_start(self) -> bool:

@@ -1,13 +1,13 @@
 """The due lanes: which of them a dispatcher leases next.
 
-Of each standing, lanes are looked at in the order in which they became due, 1,000 at a time. Lanes of accounts
+Of each standing, lanes are looked at in the order in which they became due, 2,000 at a time. Lanes of accounts
 that have their share are passed over, and a look that ends before the last due lane is continued where it ended. So no
 account's lanes hide another's, and no look reads them all.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,10 +17,8 @@ from webhook_admin.db.bulk import bulk
 from webhook_admin.queue.lanes import GIVEN, KEY, Standing, lock_wording
 from webhook_admin.queue.leases import COLUMNS, Lease, read
 
-LOOKED_AT = 1_000
-"""How many due lanes a look reads."""
-LOOKS = 2
-"""How many looks at lanes of one standing a turn takes."""
+LOOKED_AT = 2_000
+"""How many due lanes of each standing a turn reads."""
 
 
 class Position(NamedTuple):
@@ -63,7 +61,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased:
-    """What was leased; the standings of which due lanes are left; and where the next look at each standing begins."""
+    """What was leased, the standings of which due lanes are left, and where the next look at some of them goes on."""
 
     leases: Sequence[Lease]
     waiting: Collection[Standing]
@@ -93,42 +91,20 @@ def lease_fairly(asks: Sequence[Ask], look: Look, take: Take) -> Leased:
     looks = look(asks)
     for ask in asks:
         due = looks[ask.standing]
-        taken: Sequence[Lease] = []
-        if due and ask.limit > 0:
-            taken, after[ask.standing] = _lease(ask, due, look, take)
+        is_cut = len(due) == LOOKED_AT
+        # There may be accounts that have not been seen: those that hold no lane get one before any gets more.
+        newcomers = _ranked(due, ask.held, 1) if is_cut else []
+        taken = take(newcomers or _ranked(due, ask.held, ask.share), ask.limit) if ask.limit > 0 else []
+        leases += taken
         if len(due) > len(taken):
             waiting.append(ask.standing)
-        leases += taken
+        if is_cut:
+            after[ask.standing] = ask.after if len(newcomers) > len(taken) else due[-1].position
     return Leased(leases=leases, waiting=waiting, after=after)
 
 
-def _lease(ask: Ask, due: Sequence[Due], look: Look, take: Take) -> tuple[list[Lease], Position]:
-    """Take lanes of one standing, look after look; and where the next turn's look begins."""
-    leases: list[Lease] = []
-    held, position = Counter(ask.held), ask.after
-    for _ in range(LOOKS):
-        taken = take(_choose(due, held, ask.share), ask.limit - len(leases))
-        leases += taken
-        held.update(lease.key.account_id for lease in taken)
-        if len(leases) == ask.limit:
-            return leases, position
-        if len(due) < LOOKED_AT:
-            return leases, FRONT
-        position = due[-1].position
-        due = look([replace(ask, after=position)])[ask.standing]
-    return leases, position
-
-
-def _choose(due: Sequence[Due], held: Mapping[str, int], share: int) -> list[Due]:
-    """Those of the lanes that may be leased, in order.
-
-    While a look does not reach the last due lane, there may be accounts that have not been seen: then those that hold
-    no lane get one each before any gets more.
-    """
-    return (len(due) == LOOKED_AT and _ranked(due, held, 1)) or _ranked(due, held, share)
-
-
 def _ranked(due: Sequence[Due], held: Mapping[str, int], share: int) -> list[Due]:
+    """Those of the lanes that may be leased, in order."""
     counts = Counter(held)
     ranked = []
     for each in due:
