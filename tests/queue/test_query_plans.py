@@ -1,0 +1,149 @@
+"""What the queue's statements read: as much as they are asked for, and never the whole backlog."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from engine import ANY, Queue
+from sqlalchemy import Connection, text
+
+from webhook_admin.queue import attempts, deliveries, lanes
+from webhook_admin.queue.attempts import Attempt, Begun
+from webhook_admin.queue.deliveries import Due, Next, State, Wanted
+from webhook_admin.queue.lanes import Key, Release
+
+pytest_plugins = ["engine_fixtures"]
+
+NOW = 1_780_000_000_000
+BACKLOG = 100_000
+KEYS = [Key("big", ""), *(Key(f"a{number:03}", "") for number in range(50))]
+# More than psycopg's threshold for prepared statements and PostgreSQL's for generic plans together.
+ROUNDS = 12
+PER_LANE = 4
+# What a whole scan would read, by far; and what one lane's deliveries may cost, with room to spare.
+MOST_ROWS = 20 * PER_LANE * len(KEYS)
+MOST_STEPS = 400_000
+
+
+@pytest.fixture
+def backlog(queue: Queue) -> Queue:
+    """Half of all deliveries wait in one lane, the others in a thousand."""
+    numbers = (
+        f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {BACKLOG})"
+        if queue.database.file
+        else f"WITH numbers(n) AS (SELECT generate_series(1, {BACKLOG}))"
+    )
+    account = "CASE WHEN n % 2 = 0 THEN 'big' ELSE 'a' || substr('00' || (n / 2 % 1000), -3) END"
+    if not queue.database.file:
+        account = "CASE WHEN n % 2 = 0 THEN 'big' ELSE 'a' || lpad((n / 2 % 1000)::text, 3, '0') END"
+    with queue.database.transaction() as connection:
+        connection.execute(
+            text(f"""
+            INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
+                                    due_at, attempts, recorded, created_at)
+            {numbers if queue.database.file else ""}
+            SELECT {account}, '2026-01-31 09:30:00', 'dlv_' || n, '', 'evt_' || n, 'msg_' || n, '{{}}', 'PENDING',
+                   {NOW} - {BACKLOG} + n, 0, 0, {NOW}
+            FROM {"numbers" if queue.database.file else f"generate_series(1, {BACKLOG}) AS numbers(n)"}
+        """)
+        )
+        connection.execute(
+            text(f"""
+            INSERT INTO lanes (account_id, destination, due_at, failures, paused_until)
+            SELECT DISTINCT account_id, '', {NOW}, 0, 0 FROM deliveries
+        """)
+        )
+    return queue
+
+
+@contextmanager
+def bounded(connection: Connection) -> Iterator[None]:
+    """Fails unless what is done inside reads little: PostgreSQL counts rows, SQLite steps of its machine."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        steps = [0]
+        driver.set_progress_handler(lambda: steps.append(steps.pop() + 1), 100)
+        yield
+        driver.set_progress_handler(None, 0)
+        assert steps[0] * 100 < MOST_STEPS
+    else:
+        scans, rows = reads(connection)
+        yield
+        scans_after, rows_after = reads(connection)
+        assert scans_after == scans
+        assert rows_after - rows < MOST_ROWS
+
+
+def reads(connection: Connection) -> tuple[int, int]:
+    """Scans of all deliveries, and rows of theirs that were found by an index, in this transaction so far."""
+    counts = text("SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'deliveries'")
+    scans, rows = connection.execute(counts).one()
+    return scans, rows
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
+    """Fetching, counting, recording, concluding and releasing cost what they move, however much waits.
+
+    Also on tables that the database has no statistics about yet, and by the plans that it settles for after some calls.
+    """
+    with backlog.database.connect() as connection:
+        if analyzed:
+            connection.execute(text("ANALYZE"))
+        elif not backlog.database.file:
+            connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
+    with backlog.database.transaction() as connection:
+        for round_ in range(ROUNDS):
+            for step in (fetch, count, write_down, settle, give_back):
+                with bounded(connection):
+                    step(connection, round_)
+
+
+def fetch(connection: Connection, round_: int) -> list[Due]:
+    """What is due, beside what is under way."""
+    under_way = [f"dlv_{2 * number}" for number in range(10)]
+    found = deliveries.due(connection, [Wanted(key, PER_LANE, under_way) for key in KEYS], NOW)
+    assert len(found) == PER_LANE * len(KEYS)
+    return found
+
+
+def some(round_: int) -> list[tuple[str, str]]:
+    """Accounts and ids of some deliveries, others in each round."""
+    return [("big", f"dlv_{2 * (100 * round_ + number)}") for number in range(1, 100)]
+
+
+def count(connection: Connection, round_: int) -> None:
+    """Attempts begin; some of them are not made."""
+    begun = [Begun(*one, 1, NOW, "https://hooks.example.com/", "standard") for one in some(round_)]
+    assert len(attempts.begin(connection, begun)) == len(begun)
+    attempts.take_back(connection, begun[:10])
+
+
+def write_down(connection: Connection, round_: int) -> None:
+    """Attempts go on record."""
+    attempts.record(connection, [Attempt(*one, 1, NOW, 5, "delivered", 200, "") for one in some(round_)])
+
+
+def settle(connection: Connection, round_: int) -> None:
+    """Deliveries get their next states."""
+    deliveries.conclude(connection, [Next(*one, 1, State.DELIVERED, None, None) for one in some(round_)[10:]])
+
+
+def give_back(connection: Connection, round_: int) -> None:
+    """Lanes are leased, renewed, and given back."""
+    taken = lanes.lease(connection, "one", NOW, NOW + 1, len(KEYS), ANY)
+    assert len(lanes.renew(connection, "one", NOW + 1)) == len(taken) == len(KEYS)
+    lanes.release(connection, "one", [Release(lease.key, 0, 0, None, NOW) for lease in taken])
+    assert lanes.next_due(connection, NOW) is None
+
+
+def test_the_measure_measures(backlog: Queue) -> None:
+    """A statement that does read the backlog is noticed."""
+    whole: list[Callable[[Connection], object]] = [
+        lambda connection: connection.execute(text("SELECT count(*) FROM deliveries WHERE event <> ''")).all(),
+    ]
+    with backlog.database.transaction() as connection:
+        for read in whole:
+            with pytest.raises(AssertionError), bounded(connection):
+                read(connection)
