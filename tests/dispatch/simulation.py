@@ -147,7 +147,7 @@ class Simulation:
         leased.forget([each.key for each in releases])
         leased.take(lease_fairly(leased.asks(), partial(self.store.look, self.now), self._take), self.now)
         wanted = leased.wanted()
-        found = {each.key: self._due(self._lanes[each.key], each.most) for each in wanted}
+        found = {each.key: self._due(self._lanes[each.key], each.limit) for each in wanted}
         leased.found(wanted, {key: len(attempts) for key, attempts in found.items()})
         for key, attempts in found.items():
             for each in attempts:

@@ -50,7 +50,7 @@ def lane(**learned: Any) -> LeasedLanes:
 
 def start(lanes: LeasedLanes) -> Started:
     """Start every request that is wanted, as if each lane had a backlog."""
-    started = [(each.key, f"dlv_{next(NUMBERS)}") for each in lanes.wanted() for _ in range(each.most)]
+    started = [(each.key, f"dlv_{next(NUMBERS)}") for each in lanes.wanted() for _ in range(each.limit)]
     for each in started:
         lanes.started(*each)
     return started
@@ -64,7 +64,7 @@ def end(lanes: LeasedLanes, started: Started, now: int = NOW, *, success: bool =
 
 def counts(lanes: LeasedLanes) -> dict[Key, int]:
     """How many requests each lane may start."""
-    return {each.key: each.most for each in lanes.wanted()}
+    return {each.key: each.limit for each in lanes.wanted()}
 
 
 def given_back(lanes: LeasedLanes, now: int = NOW) -> Release:
@@ -116,7 +116,7 @@ def test_what_is_in_flight_is_named() -> None:
     lanes = lane(window=2)
     lanes.started(key(0), "dlv_1")
     (wanted,) = lanes.wanted()
-    assert (wanted.key, wanted.most, list(wanted.under_way)) == (key(0), 1, ["dlv_1"])
+    assert (wanted.key, wanted.limit, list(wanted.in_flight)) == (key(0), 1, ["dlv_1"])
 
 
 def test_a_turn_starts_no_more_than_its_maximum() -> None:
@@ -257,7 +257,7 @@ def test_a_success_ends_a_pause() -> None:
     assert not lanes.can_start
     end(lanes, [second])
     assert lanes.can_start
-    assert lanes.wanted()[0].most == 1
+    assert lanes.wanted()[0].limit == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from sqlalchemy import URL
 
 from webhook_admin.db import Database
 from webhook_admin.queue import clock, lanes, leases
-from webhook_admin.queue.accept import accept
 from webhook_admin.queue.lanes import Key, Standing
 from webhook_admin.queue.leases import Lease
 
@@ -174,7 +173,7 @@ def test_an_accept_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
         with database.transaction() as connection:
             leases.release(connection, "one", [release(lane)], NOW)
             second = event(2, callback_url=OWN_URL)
-            accepting = threading.Thread(target=accept, args=(database, [second], clock.moment(NOW + 7)))
+            accepting = threading.Thread(target=queue.accept, args=(second,), kwargs={"now": clock.moment(NOW + 7)})
             accepting.start()
             wait_until(lambda: waiting(admin) == 1)
         accepting.join()
@@ -192,7 +191,7 @@ def test_an_accept_sees_that_the_lane_was_pruned(postgresql_url: URL) -> None:
         with database.transaction() as connection:
             assert lanes.prune(connection, NOW + 1, limit=1) == 1
             second = event(2, callback_url=OWN_URL)
-            accepting = threading.Thread(target=accept, args=(database, [second], clock.moment(NOW)))
+            accepting = threading.Thread(target=queue.accept, args=(second,), kwargs={"now": clock.moment(NOW)})
             accepting.start()
             wait_until(lambda: waiting(admin) == 1)
         accepting.join()

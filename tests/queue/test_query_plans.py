@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from engine import ANY, Queue
+from engine import Queue, release
 from sqlalchemy import Connection, text
 
-from webhook_admin.queue import attempts, deliveries, lanes
+from webhook_admin.queue import attempts, deliveries, due_lanes, lanes, leases
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, Next, State, Wanted
-from webhook_admin.queue.lanes import Key, Release
+from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
+from webhook_admin.queue.due_lanes import Ask
+from webhook_admin.queue.lanes import Key, Standing
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -101,9 +102,9 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
 
 
 def fetch(connection: Connection, round_: int) -> list[Due]:
-    """What is due, beside what is under way."""
-    under_way = [f"dlv_{2 * number}" for number in range(10)]
-    found = deliveries.due(connection, [Wanted(key, PER_LANE, under_way) for key in KEYS], NOW)
+    """Fetch due deliveries, beside those in flight."""
+    in_flight = [f"dlv_{2 * number}" for number in range(10)]
+    found = deliveries.due(connection, [Wanted(key, PER_LANE, in_flight) for key in KEYS], NOW)
     assert len(found) == PER_LANE * len(KEYS)
     return found
 
@@ -115,26 +116,40 @@ def some(round_: int) -> list[tuple[str, str]]:
 
 def count(connection: Connection, round_: int) -> None:
     """Attempts begin; some of them are not made."""
-    begun = [Begun(*one, 1, NOW, "https://hooks.example.com/", "standard") for one in some(round_)]
+    url = "https://hooks.example.com/"
+    begun = [
+        Begun(account_id=account_id, id=id_, attempts=1, begun_at=NOW, callback_url=url, payload_format="standard")
+        for account_id, id_ in some(round_)
+    ]
     assert len(attempts.begin(connection, begun)) == len(begun)
     attempts.take_back(connection, begun[:10])
 
 
 def write_down(connection: Connection, round_: int) -> None:
     """Attempts go on record."""
-    attempts.record(connection, [Attempt(*one, 1, NOW, 5, "delivered", 200, "") for one in some(round_)])
+    made = [
+        Attempt(account_id=account_id, delivery_id=id_, number=1, started_at=NOW, duration_ms=5, outcome="delivered")
+        for account_id, id_ in some(round_)
+    ]
+    attempts.record(connection, made)
 
 
 def settle(connection: Connection, round_: int) -> None:
     """Deliveries get their next states."""
-    deliveries.conclude(connection, [Next(*one, 1, State.DELIVERED, None, None) for one in some(round_)[10:]])
+    ended = [
+        Transition(account_id=account_id, id=id_, attempts=1, state=State.DELIVERED)
+        for account_id, id_ in some(round_)[10:]
+    ]
+    deliveries.conclude(connection, ended)
 
 
 def give_back(connection: Connection, round_: int) -> None:
     """Lanes are leased, renewed, and given back."""
-    taken = lanes.lease(connection, "one", NOW, NOW + 1, len(KEYS), ANY)
-    assert len(lanes.renew(connection, "one", NOW + 1)) == len(taken) == len(KEYS)
-    lanes.release(connection, "one", [Release(lease.key, 0, 0, None, NOW) for lease in taken])
+    asks = [Ask(standing=standing, limit=len(KEYS), share=1, held={}) for standing in Standing]
+    taken = due_lanes.lease(connection, "one", NOW, NOW + 1, asks).leases
+    assert len(leases.renew(connection, "one", NOW + 1)) == len(taken) == len(KEYS)
+    released = [release(lease.key, standing=lease.standing, not_before=NOW) for lease in taken]
+    leases.release(connection, "one", released, NOW)
     assert lanes.next_due(connection, NOW) is None
 
 

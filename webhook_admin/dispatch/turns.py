@@ -23,7 +23,7 @@ from webhook_admin.dispatch.leased_lanes import LeasedLanes
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
-from webhook_admin.queue import attempts, clock, deliveries, lanes, leases
+from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases
 from webhook_admin.queue.clock import SECOND, StoreClock
 from webhook_admin.queue.deliveries import Due, State, Transition
 from webhook_admin.sender.request import Outcome, Result
@@ -121,8 +121,8 @@ class Turns:
         return self._idle_for(next_due)
 
     def _idle_for(self, next_due: int | None) -> int:
-        can_go_on = self._lanes.can_release or (self._lanes.can_start and not self._is_stopping)
-        if can_go_on or self.ended or self.opened:
+        can_start = (self._lanes.can_start or self._lanes.is_looking) and not self._is_stopping
+        if can_start or self._lanes.can_release or self._lanes.changed or self.ended or self.opened:
             return 0
         until_due = _AT_LEAST_EVERY if next_due is None else next_due - self._clock.estimate()
         return min(until_due, self._renew_at - clock.monotonic(), _AT_LEAST_EVERY)
@@ -172,7 +172,7 @@ class Turns:
 
     def _lease(self, transaction: Transaction, now: int) -> None:
         if not self._is_stopping:
-            leased = leases.lease(transaction, self._holder, now, now + self._lease_time, self._lanes.asks())
+            leased = due_lanes.lease(transaction, self._holder, now, now + self._lease_time, self._lanes.asks())
             self._lanes.take(leased, clock.monotonic())
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed and deliveries.cancel_orphans(transaction, changed):
