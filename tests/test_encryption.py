@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import URL_1
 from cryptography.fernet import Fernet
-from sqlalchemy import URL, select
+from sqlalchemy import select
 
 from webhook_admin import accounts, encryption, webhooks
 from webhook_admin.config import Settings
@@ -42,7 +42,7 @@ def test_the_key_is_for_its_owner_only(settings: Settings) -> None:
 def test_on_postgresql_the_key_must_be_given(settings: Settings) -> None:
     """Machines that each made a key of their own could not read each other's secrets."""
     with pytest.raises(Misconfigured, match=r"^WEBHOOK_ADMIN_SECRET_KEY: .*openssl rand"):
-        encryption.load_cipher(replace(settings, database_url=URL.create("postgresql+psycopg")))
+        encryption.load_cipher(replace(settings, database_url="postgresql://db.internal/webhooks"))
     assert not settings.data_dir.exists()
 
 

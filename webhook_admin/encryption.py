@@ -20,7 +20,7 @@ def load_cipher(settings: Settings) -> MultiFernet:
     Raises `Misconfigured` on PostgreSQL without the setting: each machine would make a key of its own.
     """
     keys = settings.secret_key
-    if not keys and settings.database_url.drivername != "sqlite":
+    if not keys and not settings.database_url.startswith("sqlite:"):
         raise Misconfigured(
             f"{PREFIX}SECRET_KEY: Must be set, alike on every machine, when the store is PostgreSQL. "
             f"`{MAKE_KEY}` makes one."

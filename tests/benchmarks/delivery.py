@@ -29,7 +29,7 @@ from sqlalchemy import URL, make_url
 
 from tests.receiver import Receiver, answer
 from tests.receiver_process import ReceiverProcess
-from webhook_admin import accounts, encryption, formats, keys, logs, migrations, webhooks
+from webhook_admin import accounts, encryption, formats, keys, logs, webhooks
 from webhook_admin.cli.dispatching import run_loop
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
@@ -38,6 +38,7 @@ from webhook_admin.dispatch.dispatcher import Dispatcher
 from webhook_admin.dispatch.notification import write
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
+from webhook_admin.migrations.upgrading import upgrade
 from webhook_admin.queue.accept import accept
 from webhook_admin.sender.sender import Outcome, Result, Sender
 
@@ -180,7 +181,7 @@ def _fill(environment: dict[str, str], url: str, lanes: int, events: int, *, mix
     names = list(formats.FORMATS) if mixed else [formats.DEFAULT]
     now = datetime.now(UTC)
     with _database(environment) as database:
-        migrations.upgrade(database)
+        upgrade(database)
         with database.transaction() as connection:
             for number, name in zip(range(lanes), itertools.cycle(names)):
                 accounts.create(connection, f"account-{number}", now)

@@ -99,7 +99,7 @@ class Dispatcher:
         try:
             wait = await asyncio.to_thread(self._work)
         except StoreUnavailable as error:
-            log.warning("store_unavailable", cause=str(error.__cause__))
+            log.warning("store_unavailable", cause=error.cause)
             # Whether the last transaction was committed is not known, and so it is not known which lanes are held.
             self._renew_at = 0
             await asyncio.sleep(_AFTER_TROUBLE)

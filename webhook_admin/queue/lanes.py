@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from webhook_admin.db import wake_up
 from webhook_admin.db.bulk import bulk
+from webhook_admin.db.notify import notify
 
 WEBHOOK = ""
 """The destination of all deliveries to the account's webhook."""
@@ -66,7 +66,7 @@ def put(connection: Connection, keys: Collection[Key], now: int) -> None:
         sorted(keys),
         now=now,
     )
-    wake_up.notify(connection)
+    notify(connection)
 
 
 def lease(connection: Connection, holder: str, now: int, until: int, most: int, most_failures: int) -> list[Lease]:
