@@ -107,3 +107,10 @@ def test_the_log_says_what_came_of_it(log: list[Any]) -> None:
     assert {"event": "attempt", "outcome": "timeout", "number": 1, "state": "PENDING"}.items() <= line.items()
     assert SECRET not in str(line)
     assert WEBHOOK.callback_url not in str(line)
+
+
+@pytest.mark.parametrize(("attempts", "level"), [(0, "info"), (len(LIMITS.schedule), "warning")])
+def test_what_has_failed_for_good_is_a_warning(log: list[Any], attempts: int, level: str) -> None:
+    """An attempt that is repeated is everyday business; the last one of a delivery is not."""
+    conclude(prepared(attempts=attempts, recorded=attempts), Result(Outcome.HTTP_STATUS, 500), LIMITS, NOW)
+    assert [line["log_level"] for line in log] == [level]

@@ -57,7 +57,7 @@ def prepare(due: Due, limits: decide.Limits, decrypt: Callable[[bytes], str], no
         request = notification.write(event, payload_format, url, secret, due.id, now // clock.SECOND)
     except Exception:
         # A format's mistake, an unreadable secret: whatever is wrong with one delivery must not stop the others.
-        log.exception("not_sendable", account_id=due.account_id, delivery=due.id)
+        log.exception("not_sendable", account_id=due.account_id, delivery_id=due.id)
         return Next(due.account_id, due.id, due.attempts, State.PENDING, "It could not be written.", now + _PUT_OFF)
     if request is None:
         return decide.skip(due, event, payload_format)
@@ -85,16 +85,18 @@ def conclude(sending: Sending, result: Result, limits: decide.Limits, now: int) 
         result.status_code,
         result.response,
     )
-    log.info(
+    # What has failed for good is an operator's business: nothing goes on by itself.
+    write = log.warning if next_.state is State.FAILED else log.info
+    write(
         "attempt",
         account_id=due.account_id,
-        delivery=due.id,
+        delivery_id=due.id,
         number=number,
         outcome=result.outcome.value,
         status_code=result.status_code,
         duration_ms=result.duration_ms,
         state=next_.state.value,
-        next_attempt_at=clock.moment(next_.due_at).isoformat() if next_.due_at else None,
+        next_attempt_at=clock.moment(next_.due_at) if next_.due_at else None,
     )
     webhook = due.webhook if decide.is_gone(due, result) else None
     return Ended(due, attempt, next_, (due.account_id, webhook.id, webhook.revision) if webhook else None)
