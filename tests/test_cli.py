@@ -81,6 +81,18 @@ def test_a_list_has_pages(run: Run, platform: Api) -> None:
     assert len(run("accounts", "list", "--all").stdout.splitlines()) == 502
 
 
+@pytest.mark.parametrize("columns", ["0", "60"])
+def test_later_pages_are_not_cut(run: Run, platform: Api, environment: pytest.MonkeyPatch, columns: str) -> None:
+    """Ids are whole, also where those of the first page were shorter; without a terminal, so is everything."""
+    environment.setenv("COLUMNS", columns)
+    for number in range(500):
+        platform("PUT", f"/accounts/a{number:03}")
+    platform("PUT", f"/accounts/{'b' * 64}", json={"name": "n" * 100})
+    last = run("accounts", "list", "--all").stdout.splitlines()[-1]
+    assert last.startswith("b" * 64)
+    assert ("n" * 100 in last) == (columns == "0")
+
+
 def test_an_empty_list_is_an_empty_page(run: Run) -> None:
     """A script need not treat it as a special case."""
     for arguments in ([], ["--all"]):

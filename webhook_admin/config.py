@@ -61,9 +61,12 @@ def _wait(text: str) -> float:
 
 
 def _time(text: str) -> float:
-    seconds = _wait(text)
+    try:
+        seconds = _wait(text)
+    except ValueError:
+        seconds = 0
     if not seconds:
-        raise ValueError("Must be more than 0 seconds")
+        raise ValueError(f"Must be a number of seconds, more than 0 and at most {_MAX_WAIT} (30 days)")
     return seconds
 
 

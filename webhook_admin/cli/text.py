@@ -48,20 +48,23 @@ def block(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 class Table:
-    """Rows in columns as wide as the first rows need, cut and left out where the terminal is too narrow.
+    """Rows in columns as wide as the first rows need, cut and left out where a terminal is too narrow.
 
-    Columns are left out from the right. Ids and times are never cut.
+    Columns are left out from the right. Ids and times are never cut, and nothing is where there is no terminal.
     """
 
     def __init__(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-        self._widths = _fitted(names, widths, _columns())
+        columns = _columns()
+        self._widths = _fitted(names, widths, columns)
+        self._is_cut = [columns > 0 and not _is_whole(name) for name in names]
         self.header = self.line(names)
 
     def line(self, cells: Sequence[str]) -> str:
         """A row of the table."""
-        shown = zip(cells, self._widths, strict=False)
-        return (" " * _GAP).join(_cut(text, width).ljust(width) for text, width in shown).rstrip()
+        shown = zip(cells, self._widths, self._is_cut, strict=False)
+        texts = ((_cut(text, width) if is_cut else text).ljust(width) for text, width, is_cut in shown)
+        return (" " * _GAP).join(texts).rstrip()
 
 
 def _columns() -> int:
@@ -91,9 +94,13 @@ def _fitted(names: Sequence[str], widths: Sequence[int], columns: int) -> list[i
     return list(widths[:2])
 
 
+def _is_whole(name: str) -> bool:
+    return name == "id" or name.endswith("At")
+
+
 def _least(name: str, width: int) -> int:
     """How narrow a column may become."""
-    if name == "id" or name.endswith("At"):
+    if _is_whole(name):
         return width
     return min(width, max(len(name), 16 if width > 16 else 8))
 
