@@ -149,7 +149,12 @@ def test_the_filter_by_status_reads_the_events_own(queue: Queue) -> None:
     queue.customer()
     queue.accept(
         event(1, status="READ"),
-        event(2, status="SENT", tags={"status": "READ"}, customer_message_id='"status": "READ", "timestamp": "'),
+        event(
+            2,
+            status="SENT",
+            tags={"status": "READ", "then": "more"},
+            customer_message_id='"status": "READ", "timestamp": "',
+        ),
         event(3, status="DELIVERED"),
     )
     assert found(page(queue, status="READ")) == [("acme", "evt_1")]
