@@ -24,9 +24,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL, make_url
 from werkzeug.test import TestResponse
 
-from webhook_admin import accounts, keys, migrations
+from webhook_admin import accounts, keys
 from webhook_admin.app import create_app
 from webhook_admin.db import Database
+from webhook_admin.migrations.upgrading import upgrade
 
 URL_1 = "https://hooks.example.com/delivery-status?token=one"
 URL_2 = "https://hooks.example.com/delivery-status?token=two"
@@ -61,7 +62,7 @@ def postgresql() -> Iterator[URL]:
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE template")
     database = Database(url.set(database="template"))
-    migrations.upgrade(database)
+    upgrade(database)
     database.close()
     yield url
     server.cleanup()
@@ -72,7 +73,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
     database = Database(URL.create("sqlite", database=str(file)))
-    migrations.upgrade(database)
+    upgrade(database)
     database.close()
     return file
 

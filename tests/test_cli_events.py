@@ -21,10 +21,12 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from webhook_admin.cli import main
-from webhook_admin.cli.events import KEY
+from webhook_admin.cli.events import lines
 from webhook_admin.cli.events.lines import batches
+from webhook_admin.cli.events.platform_key import VARIABLE as KEY
 from webhook_admin.db import Database
 from webhook_admin.models import deliveries
+from webhook_admin.web import event_schemas
 
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 EVENT = {
@@ -145,7 +147,7 @@ REFUSED = {
     13: (b"\xff", "Must be encoded in UTF-8."),
     14: (line(messageId="x" * 5_000_000), "Must not be longer than a call may be."),
     15: ("{}", "accountId: This field is required."),
-    16: (line(**{"\x1b[2J\n": "x"}), "\ufffd[2J\ufffd: There is no such field here."),
+    16: (line(**{"\x1b[2J\n": "x"}), "\ufffd[2J : There is no such field here."),
 }
 
 
@@ -203,7 +205,45 @@ def test_a_key_that_is_none_is_bad_usage(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "secret" not in result.output
 
 
+@ON_SQLITE
+def test_a_key_may_be_in_a_file(send: Send, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is used before the environment's, and does not show in a list of processes."""
+    (tmp_path / "key").write_text(f"{os.environ[KEY]}\n")
+    environment.setenv(KEY, "another")
+    assert send(line(), options=("--key-file", str(tmp_path / "key"))).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "sentence"),
+    [
+        (b"key", ("--key", "another"), "Say one of --key and --key-file."),
+        (b"", (), "An API key has printable ASCII characters only."),
+        (b"two\nlines", (), "An API key has printable ASCII characters only."),
+        (b"\xff", (), "is not a text file."),
+        (None, (), "no such file or directory."),
+    ],
+)
+def test_a_file_without_a_key_is_bad_usage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, options: tuple[str, ...], sentence: str
+) -> None:
+    """What is wrong is said in a sentence, which does not repeat what is in the file."""
+    monkeypatch.setenv(KEY, "good")
+    events, key = tmp_path / "events", tmp_path / "key"
+    events.touch()
+    if content is not None:
+        key.write_bytes(content)
+    result = CliRunner().invoke(main, ["events", "send", str(events), "--key-file", str(key), *options])
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+    assert "lines" not in result.output
+
+
 # Of any size, and to be watched
+
+
+def test_a_call_is_as_large_as_the_api_takes() -> None:
+    """The command's limits, which load nothing of the API, are the API's."""
+    assert (lines.MAX_EVENTS, lines.MAX_BODY) == (event_schemas.MOST_EVENTS, event_schemas.MAX_BODY)
 
 
 def test_a_long_file_is_not_held_in_memory() -> None:

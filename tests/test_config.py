@@ -1,11 +1,13 @@
 """Settings: where they come from, and what is said about bad ones."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from webhook_admin.config import Settings
+from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
 
 
@@ -13,16 +15,22 @@ def test_without_any_variable_the_service_runs_on_sqlite(monkeypatch: pytest.Mon
     """Nothing has to be set: the store is a file in a folder of the current one."""
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environment()
-    assert settings.database_url.drivername == "sqlite"
-    assert settings.database_url.database == str(tmp_path / "webhook-admin-data" / "webhook-admin.db")
+    assert Database(settings.database_url).file == tmp_path / "webhook-admin-data" / "webhook-admin.db"
     assert (settings.host, settings.port, settings.log_format) == ("127.0.0.1", 8080, "text")
+
+
+def test_a_folder_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters that mean something in a URL are part of the name."""
+    monkeypatch.setenv("WEBHOOK_ADMIN_DATA_DIR", "/srv/a%41 b?c#d/ü")
+    assert Database(Settings.from_environment().database_url).file == Path("/srv/a%41 b?c#d/ü/webhook-admin.db")
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_one_variable_makes_it_postgresql(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """All usual spellings of PostgreSQL's scheme mean the driver that the service has."""
     monkeypatch.setenv("WEBHOOK_ADMIN_DATABASE_URL", f"{scheme}://user:secret@db.internal/webhooks")
-    assert Settings.from_environment().database_url.drivername == "postgresql+psycopg"
+    database = Database(Settings.from_environment().database_url)
+    assert (database.url.drivername, str(database)) == ("postgresql+psycopg", "PostgreSQL at db.internal:5432")
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +65,9 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("RETRY_SCHEDULE", "5,soon"),
         ("RETRY_SCHEDULE", "5,-1"),
         ("RETRY_SCHEDULE", "5,nan"),
+        ("RETRY_SCHEDULE", "5,,30"),
+        ("PORT", "8_080"),
+        ("PORT", ""),
         ("DELIVERY_MAX_AGE", "0"),
         ("CONNECT_TIMEOUT", "-1"),
         ("CONNECT_TIMEOUT", "inf"),
@@ -68,16 +79,40 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("DATABASE_URL", "mysql://user:sesame@host/db"),
         ("DATABASE_URL", "no url"),
         ("DATABASE_URL", "postgresql://user:sesame@host:port/db"),
+        ("DATABASE_URL", "postgresql://user:sesame@a..b/db"),
         ("DATABASE_URL", "sqlite://"),
         ("DATABASE_URL", "sqlite:///:memory:"),
     ],
 )
 def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """The sentence begins with the setting, and does not repeat what may be a password."""
+    """One sentence says which setting it is, what is expected and what is there; but no secret."""
     monkeypatch.setenv(f"WEBHOOK_ADMIN_{name}", value)
-    with pytest.raises(Misconfigured, match=f"^WEBHOOK_ADMIN_{name}: [A-Z]") as caught:
+    with pytest.raises(Misconfigured) as caught:
+        Database(Settings.from_environment().database_url)
+    said = str(caught.value)
+    assert re.fullmatch(rf"WEBHOOK_ADMIN_{name}: (Must|Each key must) .*\.", said)
+    assert said.count("WEBHOOK_ADMIN_") == 1
+    is_secret = name in ("SECRET_KEY", "DATABASE_URL")
+    assert said.endswith(f", and is {value!r}.") != is_secret
+    assert "sesame" not in said
+
+
+def test_what_is_expected_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number's limits are named with it."""
+    monkeypatch.setenv("WEBHOOK_ADMIN_PORT", "abc")
+    with pytest.raises(Misconfigured) as caught:
         Settings.from_environment()
-    assert "sesame" not in str(caught.value)
+    assert str(caught.value) == "WEBHOOK_ADMIN_PORT: Must be a whole number from 1 to 65535, and is 'abc'."
+
+
+def test_secrets_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are printed by mistake show no password and no key."""
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    monkeypatch.setenv("WEBHOOK_ADMIN_DATABASE_URL", "postgresql://user:sesame@db.internal/webhooks")
+    monkeypatch.setenv("WEBHOOK_ADMIN_SECRET_KEY", key)
+    shown = repr(Settings.from_environment())
+    assert "sesame" not in shown
+    assert key not in shown
 
 
 def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import URL_1
 from cryptography.fernet import Fernet
-from sqlalchemy import URL, select
+from sqlalchemy import select
 
 from webhook_admin import accounts, encryption, webhooks
 from webhook_admin.config import Settings
@@ -42,7 +42,7 @@ def test_the_key_is_for_its_owner_only(settings: Settings) -> None:
 def test_on_postgresql_the_key_must_be_given(settings: Settings) -> None:
     """Machines that each made a key of their own could not read each other's secrets."""
     with pytest.raises(Misconfigured, match=r"^WEBHOOK_ADMIN_SECRET_KEY: .*openssl rand"):
-        encryption.load_cipher(replace(settings, database_url=URL.create("postgresql+psycopg")))
+        encryption.load_cipher(replace(settings, database_url="postgresql://db.internal/webhooks"))
     assert not settings.data_dir.exists()
 
 
@@ -85,3 +85,19 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     encryption._write_once(file, b"first")  # noqa: SLF001 (the moment between two processes' checks)
     encryption._write_once(file, b"second")  # noqa: SLF001
     assert file.read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 44])
+def test_a_file_that_holds_no_key_is_named(settings: Settings, content: bytes) -> None:
+    """One sentence, with the path and what to do."""
+    file = settings.data_dir / "secret.key"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    with pytest.raises(Misconfigured, match=f"^{re.escape(str(file))} does not hold a key"):
+        encryption.load_cipher(settings)
+
+
+def test_a_folder_that_cannot_be_made_is_named(settings: Settings) -> None:
+    """Where the key cannot be kept, the start ends with the path and the reason."""
+    with pytest.raises(Misconfigured, match=r"key file /dev/null/data/secret\.key: not"):
+        encryption.load_cipher(replace(settings, data_dir=Path("/dev/null/data")))

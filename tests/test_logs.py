@@ -1,13 +1,19 @@
 """Log lines: their two formats, and what is never in them."""
 
+import ast
 import json
 import logging
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import structlog
 
+import webhook_admin
 from webhook_admin import logs
 
+LOGGING = {"write", *(f"log.{level}" for level in ("debug", "info", "warning", "error", "exception"))}
 KEY = "whak_0199c7a2b6f07d3e8a51c04f6e2b9d18_" + "a2" * 26 + "0011aaff"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="
 QUERY = "https://hooks.example.com/cb?token=sesame"
@@ -33,6 +39,37 @@ def test_text_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     line = written(capsys, "text", path="/a\nlevel=error event=forged")
     assert line.count("\n") == 1
     assert 'path="/a\\nlevel=error event=forged"' in line
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_no_line_drives_a_terminal(capsys: pytest.CaptureFixture[str], format_: str) -> None:
+    """Control characters and marks that turn the direction of writing round are escaped."""
+    line = written(capsys, format_, response="\x1b]0;pwned\x07 \x9b31m \u202e \u2028 \x7f")
+    assert line.rstrip("\n").isprintable()
+    assert r"\u001b]0;pwned\u0007" in line
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_times_are_in_utc_with_z(capsys: pytest.CaptureFixture[str], format_: str) -> None:
+    """The line's own time and every other one are written alike."""
+    line = written(capsys, format_, next_attempt_at=datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
+    times = re.findall(r"\d{4}-\d\d-\d\dT[0-9:.]+\S*?(?=[ \",\n])", line)
+    assert len(times) == 2
+    assert all(time.endswith("Z") for time in times)
+
+
+def test_one_thing_has_one_name() -> None:
+    """What a line names by its id is called `..._id`, in every line."""
+    things = {"account", "delivery", "key", "webhook", "message", "event"}
+    found = [
+        (file.name, node.lineno, keyword.arg)
+        for file in Path(webhook_admin.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in LOGGING
+        for keyword in node.keywords
+        if keyword.arg in things
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 
 from webhook_admin import migrations
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
+from webhook_admin.migrations.upgrading import upgrade as upgrade_schema
 from webhook_admin.models import metadata
 
 
@@ -36,10 +38,16 @@ def test_the_migrations_make_the_tables_of_the_models(database: Database) -> Non
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+def test_the_newest_revision_is_alembics() -> None:
+    """The version that commands compare with, without loading Alembic, is the last of the migrations."""
+    folder = str(Path(migrations.__file__).parent)
+    assert ScriptDirectory(folder).get_current_head() == migrations.HEAD
+
+
 def test_upgrading_twice_changes_nothing_more(empty: Database) -> None:
     """The first upgrade does its work and says so; the second has none."""
-    assert migrations.upgrade(empty)
-    assert not migrations.upgrade(empty)
+    assert upgrade_schema(empty)
+    assert not upgrade_schema(empty)
     migrations.require_current(empty)
 
 
@@ -49,7 +57,7 @@ def test_many_may_upgrade_at_once(empty: Database) -> None:
 
     def upgrade() -> None:
         with closing(Database(empty.url)) as database:
-            results.append(migrations.upgrade(database))
+            results.append(upgrade_schema(database))
 
     threads = [threading.Thread(target=upgrade) for _ in range(4)]
     for thread in threads:

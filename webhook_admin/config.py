@@ -1,153 +1,165 @@
-"""Every setting, read from the environment once. Each is named `WEBHOOK_ADMIN_<NAME>`."""
+"""Every setting, read from the environment once. Each is named `WEBHOOK_ADMIN_<NAME>`.
 
+A setting is one line of `Settings`: its default as it would stand in the environment, and the function that reads it,
+which raises `ValueError` with what a good value is.
+"""
+
+import base64
+import os
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
-
-from cryptography.fernet import Fernet
-from environs import Env, EnvValidationError, validate
-from marshmallow import ValidationError
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from webhook_admin.callback_urls import Network
 from webhook_admin.errors import Misconfigured
 
+T = TypeVar("T")
+
 PREFIX = "WEBHOOK_ADMIN_"
+MAKE_KEY = "openssl rand -base64 32 | tr +/ -_"
 # Seconds to wait after each failed attempt: nine attempts, about 21 hours.
 RETRY_SCHEDULE = (5, 30, 2 * 60, 10 * 60, 30 * 60, 2 * 3600, 6 * 3600, 12 * 3600)
-MAKE_KEY = "openssl rand -base64 32 | tr +/ -_"
-_LONGEST_WAIT = 30 * 24 * 3600
-_POSITIVE = validate.Range(0, _LONGEST_WAIT, min_inclusive=False)
-_DRIVERS = {
-    "sqlite": "sqlite",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-}
+_DATA_DIR = "webhook-admin-data"
+_MAX_WAIT = 30 * 24 * 3600
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"Must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"Must be one of {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def _list(read_item: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    return lambda text: tuple(read_item(item.strip()) for item in text.split(",")) if text.strip() else ()
+
+
+def _wait(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    # NaN is neither less nor more than anything.
+    if not 0 <= seconds <= _MAX_WAIT:
+        raise ValueError(f"Must be a number of seconds, from 0 to {_MAX_WAIT} (30 days)")
+    return seconds
+
+
+def _time(text: str) -> float:
+    try:
+        seconds = _wait(text)
+    except ValueError:
+        seconds = 0
+    if not seconds:
+        raise ValueError(f"Must be a number of seconds, more than 0 and at most {_MAX_WAIT} (30 days)")
+    return seconds
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise ValueError("Must be an address or a host name, such as 127.0.0.1")
+    return text
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"Must be networks in CIDR notation, such as 10.0.0.0/8 ({error})") from None
+
+
+def _fernet_key(text: str) -> str:
+    try:
+        fits = len(base64.urlsafe_b64decode(text)) == 32
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"Each key must be 32 bytes in URL-safe base64, as made by `{MAKE_KEY}`")
+    return text
+
+
+def _certificates(text: str) -> Path | None:
+    if not text:
+        return None
+    try:
+        ssl.create_default_context(cafile=text)
+    except OSError as error:
+        raise ValueError(f"Must be a file of PEM certificates ({error.strerror or 'there are none in it'})") from None
+    return Path(text).absolute()
+
+
+def _folder(text: str) -> Path:
+    return Path(text).absolute()
+
+
+def _setting(default: str, read: Callable[[str], Any]) -> dict[str, Any]:
+    return {"default": default, "read": read}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment says; one field for each setting, named as it in lower case. Times are in seconds."""
+    """What the environment says; one field for each setting, named as it in lower case. Times are in seconds.
 
-    data_dir: Path
-    database_url: URL
-    secret_key: tuple[str, ...]
-    allowed_networks: tuple[Network, ...]
-    ca_bundle: Path | None
-    retry_schedule: tuple[float, ...]
-    delivery_max_age: float
-    connect_timeout: float
-    request_timeout: float
-    lane_concurrency: int
-    max_in_flight: int
-    lease_seconds: int
-    host: str
-    port: int
-    log_level: str
-    log_format: str
+    Secrets are not in its `repr`, and not in what is said about a bad value. `database_url` is checked by `Database`:
+    commands that use no store do not load the library that can.
+    """
+
+    data_dir: Path = field(metadata=_setting(_DATA_DIR, _folder))
+    database_url: str = field(metadata=_setting("", str), repr=False)
+    secret_key: tuple[str, ...] = field(metadata=_setting("", _list(_fernet_key)), repr=False)
+    allowed_networks: tuple[Network, ...] = field(metadata=_setting("", _list(_network)))
+    ca_bundle: Path | None = field(metadata=_setting("", _certificates))
+    retry_schedule: tuple[float, ...] = field(metadata=_setting(",".join(map(str, RETRY_SCHEDULE)), _list(_wait)))
+    delivery_max_age: float = field(metadata=_setting("259200", _time))
+    connect_timeout: float = field(metadata=_setting("5", _time))
+    request_timeout: float = field(metadata=_setting("15", _time))
+    lane_concurrency: int = field(metadata=_setting("50", _whole(1, 1_000)))
+    max_in_flight: int = field(metadata=_setting("2000", _whole(2, 10_000)))
+    lease_seconds: int = field(metadata=_setting("30", _whole(1, 3_600)))
+    host: str = field(metadata=_setting("127.0.0.1", _host))
+    port: int = field(metadata=_setting("8080", _whole(1, 65_535)))
+    log_level: str = field(metadata=_setting("info", _one_of("debug", "info", "warning", "error")))
+    log_format: str = field(metadata=_setting("text", _one_of("text", "json")))
 
     @classmethod
-    def from_environment(cls) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read and check all settings. Raises `Misconfigured`, naming every setting with a bad value."""
-        env = Env(prefix=PREFIX, eager=False)
-        data_dir = env.path("DATA_DIR", Path("webhook-admin-data"))
-        database_url = env.str("DATABASE_URL", "")
-        secret_key: list[str] = env.list("SECRET_KEY", [], validate=_fernet_keys)
-        allowed_networks: list[str] = env.list("ALLOWED_NETWORKS", [], validate=_networks)
-        ca_bundle: str = env.str("CA_BUNDLE", "", validate=_certificates)
-        retry_schedule: list[str] = env.list("RETRY_SCHEDULE", list(map(str, RETRY_SCHEDULE)), validate=_waits)
-        delivery_max_age = env.float("DELIVERY_MAX_AGE", 72 * 3600, validate=_POSITIVE)
-        connect_timeout = env.float("CONNECT_TIMEOUT", 5, validate=_POSITIVE)
-        request_timeout = env.float("REQUEST_TIMEOUT", 15, validate=_POSITIVE)
-        lane_concurrency = env.int("LANE_CONCURRENCY", 50, validate=validate.Range(1, 1_000))
-        max_in_flight = env.int("MAX_IN_FLIGHT", 2_000, validate=validate.Range(2, 10_000))
-        lease_seconds = env.int("LEASE_SECONDS", 30, validate=validate.Range(1, 3600))
-        host = env.str("HOST", "127.0.0.1", validate=validate.Length(min=1))
-        port = env.int("PORT", 8080, validate=validate.Range(1, 65535))
-        log_level = env.str("LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"]))
-        log_format = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
-        _require_valid(env)
-        return cls(
-            data_dir=data_dir.absolute(),
-            database_url=_database_url(database_url, data_dir.absolute()),
-            secret_key=tuple(secret_key),
-            allowed_networks=tuple(map(ip_network, allowed_networks)),
-            ca_bundle=Path(ca_bundle).absolute() if ca_bundle else None,
-            retry_schedule=tuple(map(float, retry_schedule)),
-            delivery_max_age=delivery_max_age,
-            connect_timeout=connect_timeout,
-            request_timeout=request_timeout,
-            lane_concurrency=lane_concurrency,
-            max_in_flight=max_in_flight,
-            lease_seconds=lease_seconds,
-            host=host,
-            port=port,
-            log_level=log_level,
-            log_format=log_format,
+        values: dict[str, Any] = {}
+        faults = []
+        for setting in fields(cls):
+            name = PREFIX + setting.name.upper()
+            text = environment.get(name, setting.metadata["default"])
+            try:
+                values[setting.name] = setting.metadata["read"](text)
+            except ValueError as error:
+                shown = f", and is {text!r}" if setting.repr else ""
+                faults.append(f"{name}: {error}{shown}.")
+        if faults:
+            raise Misconfigured(" ".join(faults))
+        values["database_url"] = (
+            values["database_url"] or f"sqlite:///{quote(str(values['data_dir']))}/webhook-admin.db"
         )
+        return cls(**values)
 
 
-def _require_valid(env: Env) -> None:
-    try:
-        env.seal()
-    except EnvValidationError as error:
-        bad: Any = error.error_messages
-        sentences = [f"{name}: {' '.join(messages)}" for name, messages in bad.items()]
-        raise Misconfigured(" ".join(sentences)) from None
-
-
-def _fernet_keys(values: list[str]) -> None:
-    try:
-        for value in values:
-            Fernet(value)
-    except ValueError:
-        raise ValidationError(f"Each key must be 32 bytes in URL-safe base64, as made by `{MAKE_KEY}`.") from None
-
-
-def _networks(values: list[str]) -> None:
-    for value in values:
-        try:
-            ip_network(value)
-        except ValueError as error:
-            raise ValidationError(f"Not a network in CIDR notation: {error}.") from None
-
-
-def _certificates(path: str) -> None:
-    if path:
-        try:
-            ssl.create_default_context(cafile=path)
-        except OSError as error:
-            raise ValidationError(
-                f"Not a file of PEM certificates: {error.strerror or 'there are none in it'}."
-            ) from None
-
-
-def _waits(values: list[str]) -> None:
-    try:
-        # So NaN, which is neither less nor more, is none of them.
-        fit = all(0 <= float(value) <= _LONGEST_WAIT for value in values)
-    except ValueError:
-        fit = False
-    if not fit:
-        raise ValidationError("Each wait must be a number of seconds, from 0 to 2592000 (30 days).")
-
-
-def _database_url(text: str, data_dir: Path) -> URL:
-    if not text:
-        return URL.create("sqlite", database=str(data_dir / "webhook-admin.db"))
-    try:
-        url = make_url(text)
-        url = url.set(drivername=_DRIVERS[url.drivername])
-    except (ArgumentError, KeyError, ValueError):
-        # The value is not repeated: it may hold a password.
-        raise Misconfigured(
-            f"{PREFIX}DATABASE_URL: Not a database URL of the form sqlite:////path/to/file "
-            "or postgresql://user:password@host/database."
-        ) from None
-    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise Misconfigured(f"{PREFIX}DATABASE_URL: SQLite needs a file, as in sqlite:////path/to/file.")
-    return url
+def where_data_dir_is(folder: Path) -> str:
+    """A sentence, if the folder is that of `DATA_DIR` and depends on the current folder; else nothing."""
+    given = Path(os.environ.get(f"{PREFIX}DATA_DIR", _DATA_DIR))
+    if given.is_absolute() or given.absolute() != folder:
+        return ""
+    return f" {PREFIX}DATA_DIR is {given}, relative to the current folder, {Path.cwd()}."

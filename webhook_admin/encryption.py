@@ -17,15 +17,16 @@ def load_cipher(settings: Settings) -> MultiFernet:
     """The cipher of `SECRET_KEY`; the first key encrypts, all of them decrypt.
 
     On SQLite, without the setting, it is the key in the data folder's `secret.key`, which is made if it is not there.
-    Raises `Misconfigured` on PostgreSQL without the setting: each machine would make a key of its own.
+    Raises `Misconfigured` for a file that is no key or cannot be read or made, and on PostgreSQL without the setting:
+    each machine would make a key of its own.
     """
     keys = settings.secret_key
-    if not keys and settings.database_url.drivername != "sqlite":
+    if not keys and not settings.database_url.startswith("sqlite:"):
         raise Misconfigured(
             f"{PREFIX}SECRET_KEY: Must be set, alike on every machine, when the store is PostgreSQL. "
             f"`{MAKE_KEY}` makes one."
         )
-    return MultiFernet([Fernet(key) for key in keys or [_key_in(settings.data_dir / "secret.key")]])
+    return MultiFernet([Fernet(key) for key in keys] or [_key_in(settings.data_dir / "secret.key")])
 
 
 def require_fitting(cipher: MultiFernet, database: Database) -> None:
@@ -42,11 +43,19 @@ def require_fitting(cipher: MultiFernet, database: Database) -> None:
         ) from None
 
 
-def _key_in(file: Path) -> str:
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_once(file, Fernet.generate_key())
-    return file.read_text()
+def _key_in(file: Path) -> Fernet:
+    try:
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_once(file, Fernet.generate_key())
+        return Fernet(file.read_bytes())
+    except OSError as error:
+        raise Misconfigured(f"Cannot read or make the key file {file}: {str(error.strerror).lower()}.") from None
+    except ValueError:
+        raise Misconfigured(
+            f"{file} does not hold a key, which is 32 bytes in URL-safe base64. Bring it back from a backup: "
+            "without it, the signing secrets in the store cannot be read."
+        ) from None
 
 
 def _write_once(file: Path, content: bytes) -> None:

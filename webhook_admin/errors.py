@@ -95,7 +95,7 @@ class WebhookNotFound(NotFound):
 class DeliveryNotFound(NotFound):
     code = "delivery-not-found"
     title = "No such delivery"
-    detail = "There is no delivery with this id. `webhook-admin deliveries list` shows those that there are."
+    detail = "There is no delivery with this id. GET /deliveries lists those of an account."
 
 
 class Conflict(Error):
@@ -149,11 +149,18 @@ class PreconditionFailed(Error):
 
 
 class StoreUnavailable(Error):
-    """The database cannot be reached, or cannot take the work; nothing has been changed."""
+    """The store cannot be reached, or cannot take the work; nothing has been changed.
+
+    `cause` says which store and why: for operators, in the log and at the command line, and not for callers of the API.
+    """
 
     code = "store-unavailable"
     title = "The store is not available"
     detail = "The service cannot reach its store at the moment. Nothing has been changed; try again shortly."
+
+    def __init__(self, cause: str = "") -> None:
+        super().__init__()
+        self.cause = cause or self.detail
 
 
 class Misconfigured(Error):

@@ -1,17 +1,28 @@
-"""Log lines on standard error: text (logfmt) or JSON, and never a key, a secret or a callback URL's query string."""
+"""Log lines on standard error: text (logfmt) or JSON, and never a key, a secret or a callback URL's query string.
 
+One function makes a line, for our own loggers and for the libraries'. It does what structlog's processors do one after
+the other, in half the time: a dispatcher writes thousands of lines a second.
+"""
+
+import json
 import logging
 import re
 import sys
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import TextIO, cast
+from datetime import UTC, datetime
+from typing import Any, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+
+Line = Callable[[str, MutableMapping[str, Any]], str]
+"""Makes a line of a level and of fields, among them `event`."""
 
 # What must not be logged, wherever it turns up: API keys, signing secrets, and what follows the `?` of a URL.
 _CONFIDENTIAL = re.compile(r"(wh[ap]k_|whsec_)[\w+/=.-]+|((?i:https?):[^\s?\"\\]+\?)[^\s\"\\]+")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+# What logfmt does not put into quotation marks.
+_PLAIN = re.compile(r"[!#-<>-~]*")
 
 
 class _StandardError:
@@ -26,36 +37,67 @@ class _StandardError:
             sys.stderr.flush()
 
 
+class _Formatter(logging.Formatter):
+    """Makes lines of the same format of what libraries log."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._line(record.levelname.lower(), {"event": record.getMessage(), "exc_info": record.exc_info})
+
+
 def configure(level: str, format_: str) -> None:
     """Send this process's log lines, the libraries' included, to standard error in one format."""
-    shared: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    render: list[Processor] = [_renderer(format_), _redact]
+    line = _line(_json if format_ == "json" else _logfmt)
     output = cast("TextIO", _StandardError())
     structlog.configure(
-        processors=[*shared, *render],
+        processors=[lambda _logger, method, fields: line(method, fields)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(output)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
-        )
-    )
+    handler.setFormatter(_Formatter(line))
     logging.basicConfig(level=max(_LEVELS[level], logging.WARNING), handlers=[handler], force=True)
 
 
-def _renderer(format_: str) -> Processor:
-    if format_ == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+def _line(render: Callable[[Mapping[str, Any]], str]) -> Line:
+    def line(level: str, fields: MutableMapping[str, Any]) -> str:
+        if "exc_info" in fields:
+            # Adds `exception`, the traceback.
+            fields = structlog.processors.format_exc_info(None, level, fields)
+        moment = datetime.now(UTC).isoformat(timespec="microseconds")
+        event = fields.pop("event")
+        return _redacted(render({"timestamp": f"{moment[:-6]}Z", "level": level, "event": event, **fields}))
+
+    return line
 
 
-def _redact(_logger: WrappedLogger, _method: str, line: EventDict | str) -> str:
-    return _CONFIDENTIAL.sub(lambda found: f"{found[1] or found[2]}[hidden]", str(line))
+def _logfmt(fields: Mapping[str, Any]) -> str:
+    return " ".join([f"{name}={_logfmt_value(value)}" for name, value in fields.items()])
+
+
+def _logfmt_value(value: Any) -> str:
+    if value is None:
+        return ""
+    text = _plain(value)
+    # JSON's escapes cover what logfmt has to escape, and all characters that a terminal obeys.
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    """A value as text; times in UTC with `Z`."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def _redacted(line: str) -> str:
+    # A search for each of these is a tenth of the expression's cost, and nearly no line has any.
+    if "?" in line or "k_" in line or "whsec_" in line:
+        return _CONFIDENTIAL.sub(lambda found: f"{found[1] or found[2]}[hidden]", line)
+    return line

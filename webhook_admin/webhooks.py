@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import MultiFernet
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -28,6 +28,10 @@ from webhook_admin.ids import new_id
 from webhook_admin.models import webhooks
 from webhook_admin.queue import lanes
 from webhook_admin.queue.clock import milliseconds
+
+if TYPE_CHECKING:
+    # The command line needs the names in this file, and no cipher.
+    from cryptography.fernet import MultiFernet
 
 
 class WebhookStatus(StrEnum):
@@ -81,7 +85,7 @@ _WEBHOOK = select(*_COLUMNS).where(webhooks.c.account_id == bindparam("account_i
 
 def register(
     connection: Connection,
-    cipher: MultiFernet,
+    cipher: "MultiFernet",
     account_id: str,
     now: datetime,
     callback_url: str,
@@ -127,7 +131,7 @@ def get(connection: Connection, account_id: str) -> Webhook:
     return Webhook(*row)
 
 
-def signing_secret(connection: Connection, cipher: MultiFernet, account_id: str) -> str:
+def signing_secret(connection: Connection, cipher: "MultiFernet", account_id: str) -> str:
     """What the account's notifications are signed with, `whsec_` and so on. Raises `WebhookNotFound`."""
     encrypted = connection.scalar(select(webhooks.c.signing_secret).where(webhooks.c.account_id == account_id))
     if encrypted is None:

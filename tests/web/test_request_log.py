@@ -253,7 +253,7 @@ def test_every_request_is_logged_in_json(
     call(server, platform.key, "POST", headers={"X-Account-Id": "acme"}, data=BODY)
     call(server, None, "DELETE")
     lines = [line for line in logged(server) if line.get("path") == WEBHOOK]
-    names = ["event", "level", "method", "status", "account", "key"]
+    names = ["event", "level", "method", "status", "account_id", "key_id"]
     assert [[line[name] for name in names] for line in lines] == [
         ["request", "info", "GET", 404, "acme", key_id(customer)],
         ["request", "info", "POST", 201, "acme", key_id(platform)],
@@ -273,7 +273,7 @@ def test_every_request_is_logged_in_text(environment: pytest.MonkeyPatch, custom
     line = next(line for line in server.log.read_text().splitlines() if "correlation_id=mine" in line)
     assert re.fullmatch(
         r"timestamp=\S+Z level=info event=request method=GET path=/webhooks/delivery-status status=404"
-        rf" duration_ms=[\d.]+ account=acme key={key_id(customer)}"
+        rf" duration_ms=[\d.]+ account_id=acme key_id={key_id(customer)}"
         r" correlation_id=mine",
         line,
     )

@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import click
 
 from webhook_admin import accounts as nouns
 from webhook_admin.cli.options import FieldType
-from webhook_admin.cli.output import as_json, show, show_all
+from webhook_admin.cli.output import as_json, paged, show, show_page
 from webhook_admin.cli.store import open_store
 from webhook_admin.web import schemas
 from webhook_admin.web.fields import Text
+
+_COLUMNS = ("id", "name", "createdAt", "updatedAt")
 
 
 @click.group()
@@ -30,11 +33,11 @@ def create(account_id: str, name: str | None, json_: bool) -> None:
 
 
 @accounts.command(name="list")
-@as_json
-def list_(json_: bool) -> None:
-    """List all accounts, by id."""
+@paged
+def list_(**paging: Any) -> None:
+    """List accounts, by id."""
     with open_store() as store, store.connect() as connection:
-        show_all(schemas.Account(), partial(nouns.list_accounts, connection), json_)
+        show_page(schemas.Account(), _COLUMNS, partial(nouns.list_accounts, connection), **paging)
 
 
 @accounts.command()

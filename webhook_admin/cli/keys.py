@@ -2,15 +2,19 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import click
 
 from webhook_admin import keys as nouns
+from webhook_admin.cli import options
 from webhook_admin.cli.options import FieldType
-from webhook_admin.cli.output import as_json, show, show_all
+from webhook_admin.cli.output import as_json, paged, show, show_page
 from webhook_admin.cli.store import open_store
 from webhook_admin.web import schemas
 from webhook_admin.web.fields import Text, Timestamp
+
+_COLUMNS = ("id", "accountId", "name", "createdAt", "lastUsedAt", "expiresAt")
 
 
 @click.group()
@@ -19,7 +23,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--account", "account_id", metavar="ID", help="Make an account key: it acts for this account only.")
+@options.account("Make an account key: it acts for this account only.")
 @click.option("--platform", is_flag=True, help="Make a platform key: it manages accounts, and acts for any of them.")
 @click.option("--name", type=FieldType("text", Text()), help="What people call the key.")
 @click.option(
@@ -39,12 +43,12 @@ def create(account_id: str | None, platform: bool, name: str | None, expires_at:
 
 
 @keys.command(name="list")
-@click.option("--account", "account_id", metavar="ID", help="Only this account's.")
-@as_json
-def list_(account_id: str | None, json_: bool) -> None:
-    """List all API keys, the oldest first; never the keys themselves."""
+@options.account("Only this account's.")
+@paged
+def list_(account_id: str | None, **paging: Any) -> None:
+    """List API keys, the oldest first; never the keys themselves."""
     with open_store() as store, store.connect() as connection:
-        show_all(schemas.Key(), partial(nouns.list_keys, connection, account_id), json_)
+        show_page(schemas.Key(), _COLUMNS, partial(nouns.list_keys, connection, account_id), **paging)
 
 
 @keys.command()

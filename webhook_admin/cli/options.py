@@ -1,9 +1,15 @@
-"""Options that are checked as the API checks the same field."""
+"""Options that several commands have; their values are checked as the API checks the same field."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from marshmallow import ValidationError, fields
+
+from webhook_admin.accounts import ACCOUNT_ID
+from webhook_admin.web.fields import Text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class FieldType(click.ParamType[Any]):
@@ -15,7 +21,20 @@ class FieldType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
+            # Bytes of an argument that are not UTF-8 come as surrogates, which no store takes.
+            value.encode()
             return self._field.deserialize(value)
+        except UnicodeEncodeError:
+            self.fail("Must be encoded in UTF-8.", param, ctx)
         except ValidationError as error:
             faults: Any = error.messages
             self.fail(" ".join(fault.message for fault in faults), param, ctx)
+
+
+ID = FieldType("id", Text())
+
+
+def account(help_: str, **options: Any) -> Callable[[Command], Command]:
+    """The option that names an account."""
+    form = FieldType("id", Text(most=64, form=ACCOUNT_ID.pattern))
+    return click.option("--account", "account_id", metavar="ID", type=form, help=help_, **options)

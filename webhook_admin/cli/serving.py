@@ -1,8 +1,11 @@
 """`up` and `serve`: the long-running commands."""
 
+import shlex
 import socket
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypeVar
 from wsgiref.types import WSGIApplication
@@ -19,6 +22,7 @@ from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
+from webhook_admin.migrations.upgrading import upgrade
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # One thread would answer a third more requests, but one that waits for a lock would hold up all others, /health/live
@@ -62,13 +66,14 @@ def serve(host: str | None, port: int | None) -> None:
 @click.command()
 @_address
 def up(host: str | None, port: int | None) -> None:
-    """Run everything on this machine: bring the schema up to date, serve the API, deliver notifications.
+    """Run everything on this machine.
 
-    The first start prints a platform key, and commands that try it out. Ctrl-C stops it.
+    Brings the schema up to date, serves the API, and delivers notifications. The first start prints a platform key,
+    and commands that try it out. Ctrl-C stops it.
     """
     settings = Settings.from_environment()
     database = Database(settings.database_url)
-    migrations.upgrade(database)
+    upgrade(database)
     with KeptRunning(dispatch_beside, settings):
         _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
 
@@ -136,3 +141,10 @@ def _welcome(database: Database, url: str) -> None:
         click.echo(_TRY_IT.format(key=key.key, url=url, acme=_ACME, json=_JSON))
     else:
         click.echo("For another platform key, run: webhook-admin keys create --platform")
+    click.echo(f"Ctrl-C stops it. To start it again with the same data, run: {_same_command()}")
+
+
+def _same_command() -> str:
+    """The command that runs, in words that work in any folder."""
+    program = [sys.executable, "-m", "webhook_admin"] if sys.argv[0].endswith("__main__.py") else [sys.argv[0]]
+    return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([*program, *sys.argv[1:]])}"

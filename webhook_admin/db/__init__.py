@@ -7,38 +7,49 @@ There are two ways in, and the one taken shows who commits:
 - `Database.transaction()`: all statements or none, committed when the block ends. Its connection has the type
   `Transaction`, by which functions say that they need one.
 
-Whatever a driver says when the database is away, locked or full is raised as `StoreUnavailable`.
+Whatever a driver says when the database is away, locked, full, damaged or without its tables is raised as
+`StoreUnavailable`, with the cause in words.
 """
 
+import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NewType, TypeVar, cast
+from typing import Any, Generic, NewType, TypeVar
 
 from sqlalchemy import URL, Column, Connection, Select, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import ExceptionContext
 
-from webhook_admin.db import engines
+from webhook_admin.config import where_data_dir_is
+from webhook_admin.db import engines, trouble, urls
+from webhook_admin.errors import Misconfigured, StoreUnavailable
 
 T = TypeVar("T")
 Transaction = NewType("Transaction", Connection)
 """A connection whose statements commit together, or not at all."""
+log = logging.getLogger(__name__)
 
 
 class Database:
     """The store behind one database URL, SQLite's (a file) or PostgreSQL's."""
 
-    def __init__(self, url: URL, lock_seconds: float = 5) -> None:
-        """`lock_seconds` is how long a statement waits for a lock before the store counts as unavailable."""
-        self.url = url
+    def __init__(self, url: URL | str, lock_seconds: float = 5) -> None:
+        """`lock_seconds` is how long a statement waits for a lock before the store counts as unavailable.
+
+        Opens nothing yet. Raises `Misconfigured` for a URL that is none.
+        """
+        self.url = url = urls.parse(url) if isinstance(url, str) else url
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
         if self.file:
             self._engine = engines.sqlite(self.file, lock_seconds)
         else:
             self._engine = engines.postgresql(url, lock_seconds)
-        event.listen(self._engine, "handle_error", engines.translate)
+        self._is_away = self._is_failing = False
+        event.listen(self._engine, "handle_error", self._on_error)
+        event.listen(self._engine, "connect", self._on_connect)
         options = {} if self.file else {"isolation_level": "READ COMMITTED", "replan": True}
         self._transactions = self._engine.execution_options(**options)
         if self.file:
@@ -49,19 +60,49 @@ class Database:
         """A connection on which every statement commits by itself; a context manager that gives it back."""
         return self._engine.connect()
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
         """A connection whose statements commit together at the end of the block, or not at all."""
-        return cast("AbstractContextManager[Transaction]", self._transactions.begin())
+        try:
+            with self._transactions.begin() as connection:
+                yield Transaction(connection)
+        except StoreUnavailable:
+            self._is_failing = not self._is_away
+            raise
+        if self._is_failing:
+            self._is_failing = False
+            log.warning("store_back")
 
     def create_file(self) -> None:
-        """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing."""
+        """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing.
+
+        Raises `Misconfigured` where there cannot be one.
+        """
         if self.file:
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.file.touch(mode=0o600)
+            try:
+                self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.file.touch(mode=0o600)
+            except OSError as error:
+                raise Misconfigured(
+                    f"Cannot make {self}: {str(error.strerror or error).lower()}.{where_data_dir_is(self.file.parent)}"
+                ) from None
 
     def close(self) -> None:
         """Close the idle connections. The next use opens new ones."""
         self._engine.dispose()
+
+    def __str__(self) -> str:
+        return trouble.name(self.url, self.file)
+
+    def _on_error(self, context: ExceptionContext) -> None:
+        if trouble.is_unavailability(context):
+            self._is_away = self._is_away or context.connection is None
+            raise StoreUnavailable(trouble.cause(context, self.url, self.file)) from context.original_exception
+
+    def _on_connect(self, *_: object) -> None:
+        if self._is_away:
+            self._is_away = False
+            log.warning("store_back")
 
 
 def row_lock(connection: Connection, wording: str) -> str:
@@ -102,14 +143,17 @@ def page(
     after: str | None,
     limit: int,
     item: Callable[..., T],
+    *,
+    descending: bool = False,
 ) -> Page[T]:
-    """Up to `limit` rows behind the key `after`, in the order of `key`, each made an `item(*row)`.
+    """Up to `limit` rows behind the key `after`, in the order of `key` or the reverse, each made an `item(*row)`.
 
     By key and not by offset: every page costs what the first does, and none repeats or skips a row
     while others come and go.
     """
     if after is not None:
-        rows = rows.where(key > after)
-    found = connection.execute(rows.order_by(key).limit(limit + 1)).all()
+        rows = rows.where(key < after if descending else key > after)
+    order = key.desc() if descending else key
+    found = connection.execute(rows.order_by(order).limit(limit + 1)).all()
     following = found[limit - 1]._mapping[key] if len(found) > limit else None
     return Page([item(*row) for row in found[:limit]], following)

@@ -1,4 +1,4 @@
-"""How connections to SQLite and to PostgreSQL are opened and kept, and what their drivers' errors mean."""
+"""How connections to SQLite and to PostgreSQL are opened and kept."""
 
 import select
 import sqlite3
@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import ExceptionContext, ExecutionContext
-from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import ExecutionContext
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
-
-from webhook_admin.errors import StoreUnavailable
 
 POSTGRESQL_CONNECTION: dict[str, Any] = {
     "application_name": "webhook-admin",
@@ -98,19 +95,3 @@ def postgresql(url: URL, lock_seconds: float) -> Engine:
             raise DisconnectionError
 
     return engine
-
-
-def translate(context: ExceptionContext) -> None:
-    # A Ctrl-C counts as a disconnection, too, and is none.
-    if not isinstance(context.original_exception, Exception):
-        return
-    if context.is_disconnect or _is_unavailable(context.original_exception, context.sqlalchemy_exception):
-        raise StoreUnavailable from context.original_exception
-
-
-def _is_unavailable(original: BaseException, error: Exception | None) -> bool:
-    if isinstance(original, sqlite3.OperationalError):
-        # SQLITE_ERROR is a mistake in the statement or the schema; all others are the file's or the machine's trouble.
-        return original.sqlite_errorcode != sqlite3.SQLITE_ERROR
-    # A standby, as after a failover, refuses to write.
-    return isinstance(error, OperationalError | InterfaceError) or isinstance(original, ReadOnlySqlTransaction)

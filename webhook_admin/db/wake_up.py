@@ -8,21 +8,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from sqlalchemy import Connection, text
 
 from webhook_admin.db import Database
 from webhook_admin.db.engines import POSTGRESQL_CONNECTION
+from webhook_admin.db.notify import CHANNEL
 
-_CHANNEL = "webhook_admin_lanes"
 # Seconds. Reading the counter takes microseconds.
 _LOOK_EVERY = 0.02
 _RECONNECT_AFTER = 1.0
-
-
-def notify(connection: Connection) -> None:
-    """Wake all dispatchers when the transaction is committed. SQLite's see that by themselves."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": _CHANNEL})
 
 
 async def wake_ups(database: Database) -> AsyncGenerator[None, None]:
@@ -41,7 +34,7 @@ async def _listen(database: Database) -> AsyncGenerator[None, None]:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     options = {name: value for name, value in POSTGRESQL_CONNECTION.items() if name not in database.url.query}
     async with await psycopg.AsyncConnection.connect(url, autocommit=True, **options) as connection:
-        await connection.execute(f"LISTEN {_CHANNEL}")
+        await connection.execute(f"LISTEN {CHANNEL}")
         yield
         async for _ in connection.notifies():
             yield

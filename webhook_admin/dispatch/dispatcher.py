@@ -29,7 +29,7 @@ class Dispatcher:
         self._database = database
         self._settings = settings
         self._turns = Turns(settings, database, cipher, self._hand_over)
-        self._is_store_away = self._is_stopping = False
+        self._is_stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let requests in flight end, record them, and release the lanes."""
@@ -74,13 +74,9 @@ class Dispatcher:
         try:
             wait = await asyncio.to_thread(self._turns.take)
         except StoreUnavailable as error:
-            log.warning("store_unavailable", cause=str(error.__cause__))
-            self._is_store_away = True
+            log.warning("store_unavailable", cause=error.cause)
             await asyncio.sleep(_AFTER_TROUBLE)
             return
-        if self._is_store_away:
-            log.info("store_back")
-            self._is_store_away = False
         if wait > 0 and not self._is_done():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait / clock.SECOND)

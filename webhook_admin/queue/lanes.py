@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from webhook_admin.db import wake_up
 from webhook_admin.db.bulk import bulk
+from webhook_admin.db.notify import notify
 
 WEBHOOK = ""
 """The destination of all deliveries to the account's webhook."""
@@ -69,7 +69,7 @@ def put(connection: Connection, keys: Collection[Key], now: int) -> None:
         sorted(keys),
         now=now,
     )
-    wake_up.notify(connection)
+    notify(connection)
 
 
 def mark_changed(connection: Connection, account_id: str, now: int, *, every_destination: bool) -> None:
@@ -92,7 +92,7 @@ def mark_changed(connection: Connection, account_id: str, now: int, *, every_des
         """),
         {"account_id": account_id, "now": now},
     )
-    wake_up.notify(connection)
+    notify(connection)
 
 
 def next_due(connection: Connection, now: int) -> int | None:

@@ -97,7 +97,7 @@ def init_app(app: Flask) -> None:
 
 def _known(error: errors.Error) -> Response:
     if isinstance(error, errors.StoreUnavailable):
-        log.error("store_unavailable", cause=str(error.__cause__), correlation_id=g.correlation_id)
+        log.error("store_unavailable", cause=error.cause, correlation_id=g.correlation_id)
     return _response(problem(error))
 
 

@@ -44,8 +44,8 @@ def _end(response: Response) -> Response:
         path=quote(request.path, safe=_PRINTED),
         status=response.status_code,
         duration_ms=round((time.perf_counter() - g.started) * 1000, 1),
-        account=caller and (caller.account_id or caller.named_account_id),
-        key=caller and caller.key_id,
+        account_id=caller and (caller.account_id or caller.named_account_id),
+        key_id=caller and caller.key_id,
         correlation_id=g.correlation_id,
     )
     return response

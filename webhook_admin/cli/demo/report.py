@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
-from webhook_admin.cli.deliveries import DeliveryWithAttempts
+from webhook_admin.cli.deliveries import as_object
 from webhook_admin.cli.demo.receiver import Arrival
 from webhook_admin.db import Database
 from webhook_admin.queue import history
@@ -34,7 +34,7 @@ class Report:
         yield "message", "status", "state", "attempts", "outcomes"
         for delivery, attempts in self.deliveries:
             outcomes = ", ".join(f"{attempt.outcome} ({attempt.status_code})" for attempt in attempts)
-            yield delivery.message_id, delivery.status, delivery.state, str(len(attempts)), outcomes
+            yield delivery.message_id, delivery.status or "-", delivery.state, str(len(attempts)), outcomes
 
     def figures(self) -> dict[str, int]:
         """How many there were of what."""
@@ -49,9 +49,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The figures, and the deliveries as `deliveries show --json` has them."""
-        schema = DeliveryWithAttempts()
-        shown = [schema.dump(asdict(delivery) | {"attempts": attempts}) for delivery, attempts in self.deliveries]
-        return self.figures() | {"deliveries": shown}
+        return self.figures() | {"deliveries": [as_object(*on_record) for on_record in self.deliveries]}
 
 
 def attempted(database: Database, delivery_id: str) -> Delivery:
@@ -70,7 +68,7 @@ def concluded(database: Database) -> list[OnRecord]:
 
     def look() -> list[OnRecord] | None:
         with database.connect() as connection:
-            found = history.list_deliveries(connection, None, None, None, None, 100).items
+            found = history.list_deliveries(connection, history.Filter(), None, 100, oldest_first=True).items
             if any(delivery.state == State.PENDING for delivery in found):
                 return None
             return [history.get(connection, delivery.id) for delivery in found]

@@ -8,20 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_network
 from pathlib import Path
 from socketserver import BaseServer
 from typing import cast
 from wsgiref.types import WSGIApplication
 
-from sqlalchemy import URL
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from webhook_admin import keys, migrations
+from webhook_admin import keys
 from webhook_admin.app import create_app
-from webhook_admin.config import Settings
+from webhook_admin.config import PREFIX, Settings
 from webhook_admin.db import Database
 from webhook_admin.dispatch.dispatcher import Dispatcher
+from webhook_admin.migrations.upgrading import upgrade
 from webhook_admin.web.context import Parts
 
 LOOPBACK = "127.0.0.1"
@@ -46,7 +45,7 @@ def running_service(folder: Path, ca_bundle: Path) -> Iterator[Service]:
     """The API and a dispatcher, as long as the context lasts, with everything that they keep in the folder."""
     app = create_app(_settings(folder, ca_bundle))
     with closing(cast("Parts", app.extensions["webhook_admin"])) as parts:
-        migrations.upgrade(parts.database)
+        upgrade(parts.database)
         with parts.database.transaction() as connection:
             key = keys.create(connection, None, datetime.now(UTC), "demo")
         with _serving_api(app) as url, _dispatching(parts):
@@ -67,24 +66,15 @@ def serving(server: BaseServer) -> Iterator[None]:
 
 
 def _settings(folder: Path, ca_bundle: Path) -> Settings:
-    # Not from the environment: what it says is about the user's own service.
-    return Settings(
-        data_dir=folder,
-        database_url=URL.create("sqlite", database=str(folder / "webhook-admin.db")),
-        secret_key=(),
-        allowed_networks=(ip_network(LOOPBACK),),
-        ca_bundle=ca_bundle,
-        retry_schedule=(RETRY_AFTER,) * 3,
-        delivery_max_age=60,
-        connect_timeout=5,
-        request_timeout=5,
-        lane_concurrency=10,
-        max_in_flight=10,
-        lease_seconds=30,
-        host=LOOPBACK,
-        port=0,
-        log_level="error",
-        log_format="text",
+    # Not the environment's: that is about the user's own service.
+    return Settings.from_environment(
+        {
+            f"{PREFIX}DATA_DIR": str(folder),
+            f"{PREFIX}ALLOWED_NETWORKS": LOOPBACK,
+            f"{PREFIX}CA_BUNDLE": str(ca_bundle),
+            f"{PREFIX}RETRY_SCHEDULE": f"{RETRY_AFTER},{RETRY_AFTER},{RETRY_AFTER}",
+            f"{PREFIX}LOG_LEVEL": "error",
+        }
     )
 
 

@@ -9,12 +9,13 @@ from typing import IO
 
 import click
 
+from webhook_admin.cli.events import platform_key
 from webhook_admin.cli.events.lines import batches
 from webhook_admin.cli.events.posts import Client, Sending, Summary
 from webhook_admin.cli.output import as_json
+from webhook_admin.cli.text import printable
 from webhook_admin.config import Settings
 
-KEY = "WEBHOOK_ADMIN_API_KEY"
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -23,28 +24,15 @@ def events() -> None:
     """What has become of messages."""
 
 
-def _sendable(_context: click.Context, _parameter: click.Parameter, key: str) -> str:
-    # What is no header would be refused further on, in words that repeat it.
-    if not key.isascii() or not key.isprintable() or key != key.strip() or not key:
-        raise click.BadParameter("An API key has printable ASCII characters only.")
-    return key
-
-
 @events.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--url", help="Where the API is.  [default: http:// with the settings' HOST and PORT]")
-@click.option(
-    "--key",
-    envvar=KEY,
-    show_envvar=True,
-    required=True,
-    callback=_sendable,
-    is_eager=True,  # before FILE is opened, which nobody would close if the key were refused
-    help="A platform key. Never printed.",
-)
+@platform_key.options
 @as_json
 @click.pass_context
-def send(context: click.Context, file: IO[bytes], url: str | None, key: str, json_: bool) -> None:
+def send(
+    context: click.Context, file: IO[bytes], url: str | None, key: str | None, file_key: str | None, json_: bool
+) -> None:
     """Send the events in FILE, one JSON object on each line, to the API. - is standard input.
 
     What is refused is named by its line number, and all other lines are sent; the exit status is then 1.
@@ -54,7 +42,8 @@ def send(context: click.Context, file: IO[bytes], url: str | None, key: str, jso
     therefore one event: the second counts as a duplicate.
     """
     terminal = sys.stderr.isatty()
-    sending = Sending(Client(url or _settings_url(), key), partial(_say_refused, _CLEAR_LINE if terminal else ""))
+    client = Client(url or _settings_url(), platform_key.chosen(context, key, file_key))
+    sending = Sending(client, partial(_say_refused, _CLEAR_LINE if terminal else ""))
     try:
         _send_all(file, sending, terminal)
     finally:
@@ -73,9 +62,8 @@ def _send_all(file: IO[bytes], sending: Sending, terminal: bool) -> None:
 
 
 def _say_refused(before: str, line: int, fault: str) -> None:
-    # A fault may repeat what is in the file, and a terminal would obey some of that.
-    printable = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in fault)
-    click.echo(f"{before}line {line}: {printable}", err=True)
+    # A fault may repeat what is in the file.
+    click.echo(f"{before}line {line}: {printable(fault)}", err=True)
 
 
 def _conclude(summary: Summary, json_: bool) -> None:

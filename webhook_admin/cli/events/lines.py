@@ -7,11 +7,13 @@ from itertools import count
 from typing import IO, Any, NamedTuple
 
 from webhook_admin.errors import InvalidInput
-from webhook_admin.web.event_schemas import MAX_BODY, MOST_EVENTS
 from webhook_admin.web.strict_json import decode
 
+# What one call of POST /events takes: events, and bytes of its body.
+MAX_EVENTS = 1_000
+MAX_BODY = 4 * 1024 * 1024
 # Bytes; what is left of a body is for what stands around the events, and for an id.
-_MOST = MAX_BODY - 1024
+_MAX_LINE = MAX_BODY - 1024
 
 
 class Line(NamedTuple):
@@ -29,7 +31,7 @@ def batches(file: IO[bytes]) -> Iterator[list[Line]]:
     size = 0
     for line in _lines(file):
         size += len(line.event) + 1
-        if len(batch) == MOST_EVENTS or size > _MOST:
+        if len(batch) == MAX_EVENTS or size > _MAX_LINE:
             yield batch
             batch, size = [], len(line.event) + 1
         batch.append(line)
@@ -45,10 +47,10 @@ def derived_id(event: dict[str, Any]) -> str:
 
 def _lines(file: IO[bytes]) -> Iterator[Line]:
     for number in count(1):
-        text = file.readline(_MOST)
+        text = file.readline(_MAX_LINE)
         if not text:
             return
-        if len(text) == _MOST and not text.endswith(b"\n"):
+        if len(text) == _MAX_LINE and not text.endswith(b"\n"):
             yield Line(number, len(text) + _skip_rest(file), fault="Must not be longer than a call may be.")
         else:
             yield _line(number, text)
@@ -57,7 +59,7 @@ def _lines(file: IO[bytes]) -> Iterator[Line]:
 def _skip_rest(file: IO[bytes]) -> int:
     """Read on to the end of the line, however far; how many bytes it was."""
     skipped = 0
-    while text := file.readline(_MOST):
+    while text := file.readline(_MAX_LINE):
         skipped += len(text)
         if text.endswith(b"\n"):
             break

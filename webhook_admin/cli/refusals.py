@@ -1,0 +1,38 @@
+"""Errors in the words of the command line: they name commands where the API's own name HTTP calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhook_admin import errors
+
+# Each with the parameters of the command that has met the error.
+SENTENCES: Mapping[type[errors.Error], str] = {
+    errors.AccountNotFound: (
+        "There is no account {account_id}. Create it with `webhook-admin accounts create {account_id}`."
+    ),
+    errors.AccountExists: "There is an account {account_id} already. `webhook-admin accounts list` shows all accounts.",
+    errors.KeyNotFound: (
+        "There is no API key {key_id}; it may have been revoked already. `webhook-admin keys list` shows all keys."
+    ),
+    errors.TooManyKeys: (
+        "The account {account_id} has two active API keys, which is the limit. "
+        "Revoke one with `webhook-admin keys revoke KEY_ID` first; "
+        "`webhook-admin keys list --account {account_id}` shows them."
+    ),
+    errors.WebhookNotFound: (
+        "The account {account_id} has no webhook. `webhook-admin webhooks list` shows the accounts that have one."
+    ),
+    errors.DeliveryNotFound: (
+        "There is no delivery {delivery_id}. `webhook-admin deliveries list` shows the newest deliveries."
+    ),
+}
+
+
+def sentence(error: errors.Error, parameters: Mapping[str, Any]) -> str:
+    """What is wrong and what to do, for somebody who has run a command with these parameters."""
+    if isinstance(error, errors.StoreUnavailable):
+        return error.cause
+    if isinstance(error, errors.InvalidInput):
+        return " ".join(fault.message for fault in error.errors)
+    template = SENTENCES.get(type(error))
+    return template.format_map(parameters) if template else str(error)

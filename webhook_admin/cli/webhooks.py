@@ -1,0 +1,40 @@
+"""`webhooks`: what the accounts have registered."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from webhook_admin import webhooks as nouns
+from webhook_admin.cli import options
+from webhook_admin.cli.output import as_json, paged, show, show_page
+from webhook_admin.cli.store import open_store
+from webhook_admin.web import schemas
+
+_COLUMNS = ("accountId", "status", "disabledReason", "payloadFormat", "callbackUrl", "updatedAt", "description")
+
+
+@click.group()
+def webhooks() -> None:
+    """The webhooks of accounts."""
+
+
+@webhooks.command(name="list")
+@click.option(
+    "--status", type=click.Choice([*nouns.WebhookStatus], case_sensitive=False), help="Only those of this status."
+)
+@paged
+def list_(status: str | None, **paging: Any) -> None:
+    """List every account's webhook, by account id."""
+    with open_store() as store, store.connect() as connection:
+        show_page(schemas.AccountWebhook(), _COLUMNS, partial(nouns.list_webhooks, connection, status), **paging)
+
+
+@webhooks.command(name="show")
+@options.account("Whose webhook.", required=True)
+@as_json
+def show_(account_id: str, json_: bool) -> None:
+    """Show the webhook of an account, without its signing secret."""
+    with open_store() as store, store.connect() as connection:
+        webhook = nouns.get(connection, account_id)
+    show(schemas.Webhook(), webhook, json_)
