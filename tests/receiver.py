@@ -116,6 +116,16 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
     return behave
 
 
+def one_after_another(*behaviours: Behaviour) -> Behaviour:
+    """All of the behaviours for each request."""
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        for behaviour in behaviours:
+            await behaviour(writer)
+
+    return behave
+
+
 def after(seconds: float, behaviour: Behaviour) -> Behaviour:
     """The behaviour, that much later."""
 

@@ -25,6 +25,7 @@ from receiver import (
     hang,
     hold,
     in_turn,
+    one_after_another,
     raw,
     raw_then_close,
     raw_then_reset,
@@ -34,13 +35,18 @@ from receiver import (
 )
 from receiver_process import ReceiverProcess
 
-from webhook_admin.sender.sender import BLOCKED, Opened, Outcome, Request, Result, Sender
+from webhook_admin.sender.sender import Opened, Outcome, Request, Result, Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 HEADERS = {"Content-Type": "application/json", "User-Agent": "webhook-admin/test", "webhook-id": "dlv_1"}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 BAD = OK.replace(b"200", b"500")
 DEADLINE = 0.5
+BLOCKED = Result(
+    Outcome.BLOCKED_ADDRESS,
+    detail="The URL leads to an address that is not allowed.",
+    hint="Use a host on the internet.",
+)
 
 
 @pytest.fixture
@@ -134,7 +140,7 @@ ANSWERS = {
     "101": (raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), Outcome.PROTOCOL, None),
     "103-then-hang": (raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Outcome.TIMEOUT, None),
     "drip-status": (drip(), Outcome.TIMEOUT, None),
-    "drip-body": (drip(OK.replace(b": 0", b": 9") + b"123456789", 0.012), Outcome.TIMEOUT, 200),
+    "drip-body": (one_after_another(raw(OK.replace(b": 0", b": 9")), drip(b"123456789", 0.1)), Outcome.TIMEOUT, 200),
     "1xx-for-ever": (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), Outcome.PROTOCOL, None),
 }
 

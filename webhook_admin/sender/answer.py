@@ -1,123 +1,112 @@
-"""Reads HTTP answers, one after another, with llhttp; never more of one than it needs."""
+"""Reads HTTP answers, one after another, and never more of one than is needed."""
 
+import re
+from collections.abc import Container
 from http import HTTPStatus
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-MAX_KEPT = 2_048
-"""Bytes of a body that are kept."""
+from webhook_admin.sender import hints
+from webhook_admin.sender.request import Outcome, Trouble
 
-MAX_READ = 65_536
-"""Bytes of an answer that are read: a longer header section is an error, a longer body is cut off."""
-
-_MAX_INTERIM = 20
-
-
-class BadAnswer(Exception):
-    """What came is no HTTP answer; the text says in one sentence why."""
+MAX_KEPT = 2_048  # bytes of a body
+MAX_READ = 65_536  # bytes of an answer: a longer header section is an error, a longer body is cut off
+_MAX_HEADS = 20  # interim ones (1xx) included
+_REFUSED = {*range(100), HTTPStatus.SWITCHING_PROTOCOLS}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_HOST = re.compile(r"(?:[a-z]+:)?//(?:[^/?#]*@)?([^/?#]+)", re.IGNORECASE)  # what surrounds it may hold secrets
+Parts = tuple[int | None, str | None, str | None]  # status, beginning of the body, Retry-After
+NOTHING: Parts = None, None, None
 
 
 class Answer:
-    """The answer to one request after another: `reset` before each, then `feed` until `is_over`.
+    """The answer to one request after another: `feed` it until it is over, then `reset` it. The parser calls `on_…`."""
 
-    `is_whole`: it came to its end. `has_head`: its status and headers are known. `is_reusable`: the connection can
-    carry another request afterwards.
-    """
+    is_reusable = False  # whether the connection can carry another request after the answer
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
         self.reset()
 
     def reset(self) -> None:
-        """Get ready for the next answer."""
-        self.has_head = self.is_whole = self.is_reusable = False
-        self.status = self.received = self._interim = 0
-        self.location: str | None = None
-        self.retry_after: str | None = None
+        self.received = self._status = self._heads = 0
+        self._has_head = self._is_whole = False
+        self._fields: dict[bytes, str] = {}
         self._body = b""
-        self._has_end = False
 
     def close(self) -> None:
-        """Break the reference cycle with the parser."""
-        del self._parser
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no more of it is needed."""
-        return self.is_whole or (self.has_head and self.received >= MAX_READ)
+        del self._parser  # breaks a reference cycle
 
     @property
     def ends_with_connection(self) -> bool:
-        """Whether the end of the connection is the end of the body (RFC 9112, 6.3)."""
-        return self.has_head and not self._has_end
+        coding = self._fields.get(b"transfer-encoding", "").lower().rpartition(",")[2].strip()
+        return self._has_head and coding != "chunked" and b"content-length" not in self._fields  # RFC 9112, 6.3
 
     @property
-    def text(self) -> str:
-        """The beginning of the body, without NUL, which PostgreSQL cannot store."""
-        return self._body.decode(errors="replace").replace("\0", "")
+    def parts(self) -> Parts:
+        if not self._has_head:
+            return NOTHING
+        text = self._body.decode(errors="replace").replace("\0", "")  # PostgreSQL cannot store NUL
+        return self._status, text, self._fields.get(b"retry-after")
 
-    def feed(self, data: memoryview) -> None:
-        """Read what has come. Raises `BadAnswer`."""
+    def judge(self, success: Container[int]) -> Trouble | None:
+        """What a complete answer means; None if the notification is delivered."""
+        if self._status in success:
+            return None
+        detail = f"The server answered {self._status} {_PHRASES.get(self._status, '')}".rstrip()
+        if self._status // 100 != 3:
+            hint = hints.SUCCESS if self._status // 100 == 2 else hints.STATUS.get(self._status, hints.LOG)
+            return Trouble(Outcome.HTTP_STATUS, f"{detail}.", hint)
+        target = _HOST.match(self._fields.get(b"location", ""))
+        where = f"the host {target[1][:80]!r}" if target else "another path"  # quoted: without control characters
+        return Trouble(Outcome.REDIRECT, f"{detail}, a redirect to {where}.", hints.REDIRECT)
+
+    def feed(self, data: memoryview) -> bool:
+        """Read what has come. Returns whether no more of the answer is needed. Raises `Trouble`."""
         if not self.received and data[0] not in b"H\r\n":
-            raise BadAnswer("The answer does not begin with HTTP/.")  # llhttp reads RTSP, too
+            raise bad_answer(data, "The answer is not HTTP.")  # llhttp would take RTSP, too
         self.received += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserCallbackError as error:
-            raise error.__context__ or error from None
         except (HttpParserError, HttpParserUpgrade) as error:
-            # What follows an answer can spoil the connection, and not the answer.
             self.is_reusable = False
-            if not self.is_whole:
-                raise BadAnswer(f"The answer is not valid HTTP/1.1: {error}.") from error
-        if self.received >= MAX_READ:
-            self.is_reusable = False
-            if not self.has_head:
-                raise BadAnswer(f"The header section of the answer is longer than {MAX_READ // 1024} KiB.")
+            if not self._is_whole:  # what follows an answer only spoils the connection
+                raise error.__context__ or bad_answer(data, f"The answer is not valid HTTP/1.1: {error}.") from None
+        is_long = self.received >= MAX_READ
+        if is_long and not self._has_head:
+            raise Trouble(Outcome.PROTOCOL, "The answer's header section is longer than 64 KiB.", hints.LOG)
+        self.is_reusable &= not is_long
+        return self._is_whole or is_long
 
     def on_message_begin(self) -> None:
-        """Called by the parser, as the methods below."""
-        if self.is_whole:
-            self.is_reusable = False
-        else:
-            # Nothing of an interim answer counts for the final one.
-            self.location = self.retry_after = None
-            self._has_end = False
+        self.is_reusable = False  # nothing may follow an answer
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.has_head:
-            return  # a trailer, or another answer
-        name = name.lower()
-        if name == b"content-length":
-            self._has_end = True
-        elif name == b"transfer-encoding":
-            self._has_end = value.lower().rpartition(b",")[2].strip() == b"chunked"
-        elif name == b"retry-after":
-            self.retry_after = value.decode("latin-1").strip()
-        elif name == b"location":
-            self.location = value.decode("latin-1").strip()
+        if not self._has_head:
+            self._fields[name.lower()] = value.decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
-        if self.has_head:
+        if self._has_head:
             return
-        status, version = self._parser.get_status_code(), self._parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
-            raise BadAnswer(f"The server answered with HTTP version {version}.")
-        if status < HTTPStatus.CONTINUE or status == HTTPStatus.SWITCHING_PROTOCOLS:
-            raise BadAnswer(f"The server answered with the status {status:03}, which answers no POST.")
-        if status >= HTTPStatus.OK:
-            self.has_head, self.status = True, status
-            return
-        self._interim += 1
-        if self._interim > _MAX_INTERIM:
-            raise BadAnswer(f"The server sent more than {_MAX_INTERIM} interim answers (status 1xx).")
+        self._status, version = self._parser.get_status_code(), self._parser.get_http_version()
+        self._heads += 1
+        if version not in {"1.1", "1.0"} or self._status in _REFUSED or self._heads > _MAX_HEADS:
+            detail = f"The server answered HTTP/{version} with status {self._status:03}, and not with a final answer."
+            raise Trouble(Outcome.PROTOCOL, detail, hints.HTTPS)
+        self._has_head = self._status >= HTTPStatus.OK
+        if not self._has_head:
+            self._fields = {}
 
     def on_body(self, data: bytes) -> None:
-        missing = MAX_KEPT - len(self._body)
-        if missing and not self.is_whole:
-            self._body += data[:missing]
+        if len(self._body) < MAX_KEPT and not self._is_whole:
+            self._body += data[: MAX_KEPT - len(self._body)]
 
     def on_message_complete(self) -> None:
-        if self.has_head and not self.is_whole:
-            self.is_whole = True
-            self.is_reusable = self._parser.should_keep_alive()
+        if self._has_head and not self._is_whole:
+            self._is_whole, self.is_reusable = True, self._parser.should_keep_alive()
+
+
+def bad_answer(data: memoryview, detail: str) -> Trouble:
+    """Why data is no answer. A server of HTTP/2 begins with a SETTINGS frame: type 4 in byte 3 (RFC 9113, 3.4)."""
+    is_http_2 = bytes(data[:1]) == b"\0" and bytes(data[3:4]) == b"\4"
+    return Trouble(Outcome.PROTOCOL, "The server speaks HTTP/2 only." if is_http_2 else detail, hints.HTTPS)

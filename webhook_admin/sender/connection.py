@@ -1,164 +1,190 @@
-"""A TLS connection that carries one request after another, each written at once and never a second time."""
+"""A request in flight, and the TLS connection that carries one request after another, none of them twice."""
 
 import asyncio
+import errno
+import os
 import select
+import socket
 import ssl
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from webhook_admin.sender import tls
-from webhook_admin.sender.answer import Answer, BadAnswer
-from webhook_admin.sender.exchange import Destination, Exchange
-from webhook_admin.sender.verdict import (
-    LOST,
-    UNASKED,
-    Verdict,
-    of_answer,
-    of_bad_answer,
-    of_late_answer,
-    of_late_send,
-    of_loss,
-)
+from webhook_admin.callback_urls import CallbackUrl, Network, may_connect
+from webhook_admin.sender import hints, tls
+from webhook_admin.sender.answer import NOTHING, Answer, Parts, bad_answer
+from webhook_admin.sender.request import BLOCKED, Outcome, Request, Result, Trouble
+from webhook_admin.sender.resolver import Addresses
 
-Key = tuple[str, str]
-"""The account and the origin that a connection belongs to."""
-
-Told = Callable[["Connection"], None]
+Done = Callable[[Result], None]
+Key = tuple[str, str, int]  # what a connection belongs to: an account, and the host and port of its receiver
+STOPPED = Trouble(Outcome.UNKNOWN, "The sender stopped before it saw an answer; it may have arrived.", hints.RETRY)
+_LOST = Trouble(Outcome.CONNECT, "The server closed the connection before the request was sent.", hints.LOG)
 
 
-class Connection(asyncio.BufferedProtocol):
-    """One request at a time: `attach` it, `send` it. What comes while none is in flight closes the connection.
+class Exchange:
+    """A request in flight, of which nothing is written before `send`; `done` is told what came of it, once."""
 
-    `buffer` is shared by all connections of the loop; as large as `MAX_READ`, so that a read which fills it, and may
-    have left something behind, ends the connection. `keep` is told when it is free again, `closed` when it is closed.
-    """
+    connection: "Connection | None" = None
+    late: tuple[Outcome, str, str]  # what to say if the time is up
+    since = ""
+    url: CallbackUrl
+    key: Key
 
-    def __init__(
-        self, account_id: str, destination: Destination, address: str, buffer: memoryview, keep: Told, closed: Told
-    ) -> None:
-        self.key: Key = account_id, destination.origin
-        self.address = address
-        self._destination = destination
-        self.idle_since: float | None = None
-        self._buffer = buffer
-        self._keep = keep
-        self._closed = closed
-        self._answer = Answer()
-        self._transport: asyncio.Transport | None = None
-        self._exchange: Exchange | None = None
-        self._is_sent = False
-
-    def attach(self, exchange: Exchange) -> None:
-        """Take a request, without writing anything yet."""
-        self._answer.reset()
-        self._exchange = exchange
-        self._is_sent = False
-        exchange.attach(self)
-
-    def is_usable(self) -> bool:
-        """Whether a request can be sent: nothing has come since the last answer, neither data nor an end.
-
-        Data that nobody has read yet could be taken for the answer to the next request. Before the first request that
-        cannot be told: servers send TLS session tickets then.
-        """
-        if self._transport is None or self._transport.is_closing():
-            return False
-        return self.idle_since is None or not self._poll.poll(0)
+    def __init__(self, request: Request, done: Done, in_flight: set["Exchange"]) -> None:
+        self.request = request
+        self._done: Done | None = done
+        self._in_flight = in_flight
+        self._loop = asyncio.get_running_loop()
+        self.started = self._loop.time()
 
     def send(self) -> None:
-        """Write the request. If the connection has died meanwhile, it ends, a little later."""
-        if self._exchange is None:
-            return
-        if self._transport is None or not self.is_usable():
-            asyncio.get_running_loop().call_soon(self.fail, LOST)
-            return
-        self._is_sent = True
-        self._transport.write(self._exchange.message())
+        """Write the request now, unless it has ended meanwhile. If the connection has, the request ends, too."""
+        if (connection := self.connection) and connection.is_usable:
+            connection.send(self)
+        elif connection and not connection.exchange:
+            self._loop.call_soon(self.end, connection.trouble)
 
-    def release(self) -> None:
-        """Give the request up, and wait for another one."""
-        self._exchange = None
-        self._keep(self)
-
-    def fail(self, verdict: Verdict) -> None:
-        """End the request, if there is one, and the connection."""
-        exchange, self._exchange = self._exchange, None
-        self.close()
-        if exchange:
-            exchange.end(verdict, self._answer)
+    def give_up(self) -> None:
+        """Do not send the request, and tell nobody what came of it; the connection is kept for another one."""
+        if (connection := self.connection) and not connection.exchange:
+            self._done = self.connection = None
+            self.end(None)
+            connection.on_free(connection) if connection.is_usable else connection.close()
 
     def expire(self, seconds: float) -> None:
-        """End the request, since its time is up."""
-        if self._exchange:
-            after = self._exchange.connected_after
-            late = (
-                of_late_answer(seconds, after, self._answer.received) if self._is_sent else of_late_send(seconds, after)
-            )
-            self.fail(late)
+        outcome, what, hint = self.late
+        what = "No complete answer" if self.connection and self.connection.answer.received else what
+        self.end(Trouble(outcome, f"{what} within {seconds:g} s{self.since}.", hint))
+
+    def end(self, trouble: Trouble | None, parts: Parts = NOTHING) -> None:
+        """Tell what came of it, unless it has been told or given up, and close the connection that still has it."""
+        done, self._done, connection, self.connection = self._done, None, self.connection, None
+        self._in_flight.discard(self)
+        if connection:
+            parts = connection.answer.parts
+            connection.close()
+        if done:
+            outcome, detail, hint = trouble.args if trouble else (Outcome.DELIVERED, None, None)
+            seconds = 0 if outcome is Outcome.BLOCKED_ADDRESS else self._loop.time() - self.started
+            done(Result(outcome, *parts, round(seconds * 1_000), detail, hint))
+
+
+@dataclass(eq=False, repr=False)
+class Connection(asyncio.BufferedProtocol):
+    """`open` it, then `send` one request at a time. What comes while none is in flight closes the connection.
+
+    All connections share one `buffer`, of `MAX_READ` bytes: a read that fills it ends the connection. `on_free` is
+    called when another request can be sent, `on_closed` when the connection is closed.
+    """
+
+    key: Key
+    buffer: memoryview
+    on_free: Callable[["Connection"], None]
+    on_closed: Callable[["Connection"], None]
+    address: str = ""
+    exchange: Exchange | None = None
+    idle_since: float | None = None
+    trouble: Trouble = _LOST
+    answer: Answer = field(default_factory=Answer)
+    _transport: Any = None  # an asyncio.Transport
+
+    async def open(
+        self, exchange: Exchange, addresses: Addresses, allowed: Sequence[Network], context: ssl.SSLContext, by: float
+    ) -> None:
+        """Connect to the first address that answers; each has an equal share of the time. Raises `Trouble`."""
+        loop, url, failure = asyncio.get_running_loop(), exchange.url, OSError()
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            if not may_connect(address, allowed):  # judged again: from here, the address is the socket's
+                raise Trouble(*BLOCKED)
+            self.address, where = address, f"{address}, port {url.port}"
+            exchange.late = Outcome.TIMEOUT, f"No connection to {where}", hints.UP
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            try:
+                with socket.socket(family, proto=socket.IPPROTO_TCP) as sock:
+                    sock.settimeout(0)
+                    async with asyncio.timeout_at(loop.time() + (by - loop.time()) / left):
+                        await loop.sock_connect(sock, (address, url.port))
+                    tcp = socket.socket(fileno=sock.detach())
+                break
+            except OSError as error:
+                failure = error
+        else:
+            if failure.errno is None:
+                raise failure  # the time is up
+            what = "Connection refused by" if failure.errno == errno.ECONNREFUSED else f"{os.strerror(failure.errno)}:"
+            hint = hints.OPEN_FILES if failure.errno in {errno.EMFILE, errno.ENFILE} else hints.UP
+            raise Trouble(Outcome.CONNECT, f"{what} {where}.", hint) from failure
+        exchange.since = f"; connected after {loop.time() - exchange.started:.1f} s"
+        exchange.late = Outcome.TIMEOUT, f"No TLS handshake with {where}", hints.HTTPS
+        try:
+            name = url.host.removesuffix(".")
+            await loop.create_connection(lambda: self, ssl=context, sock=tcp, server_hostname=name)
+        except OSError as error:
+            raise tls.trouble(error) from error
+
+    @property
+    def is_usable(self) -> bool:
+        # Unread data would be taken for the next answer; before the first, it may be TLS session tickets.
+        is_open = not self.exchange and self._transport and not self._transport.is_closing()
+        return bool(is_open) and (self.idle_since is None or not self._poll.poll(0))
+
+    def send(self, exchange: Exchange) -> None:
+        """Write a request, path and query byte for byte as registered. The connection must be usable."""
+        self.exchange, exchange.connection = exchange, self
+        exchange.late = Outcome.TIMEOUT, "No answer", hints.SLOW
+        request, url, host = exchange.request, exchange.url, exchange.url.origin.removeprefix("https://")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
+        head = f"POST {url.target} HTTP/1.1\r\nHost: {host.removesuffix(':443')}\r\n{fields}"
+        head = f"{head}Content-Length: {len(request.body)}\r\n\r\n"
+        self._transport.write(head.encode() + request.body)
 
     def close(self) -> None:
-        """Close the connection at once: a graceful end would wait for the other side's."""
-        if self._transport is not None:
-            self._transport.abort()
+        # At once: a graceful end would wait for the server's.
+        self._transport.abort() if self._transport else self.on_closed(self)
 
-    def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
-        return self._transport is None or self._transport.is_closing()
-
-    # What the event loop calls
-
+    # What the event loop calls. A mistake that these raise comes back to `connection_lost`, and is logged.
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
         self._poll = select.poll()
         self._poll.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        exchange = self._exchange
-        if exchange is None or not self._is_sent:
-            self.fail(of_bad_answer(UNASKED, bytes(self._buffer[: min(nbytes, 4)])))
-            return
-        with exchange:
-            try:
-                self._answer.feed(self._buffer[:nbytes])
-            except BadAnswer as error:
-                self.fail(of_bad_answer(str(error), bytes(self._buffer[: min(nbytes, 4)])))
-                return
-            if self._answer.is_over:
-                self._answered(exchange)
-
-    def eof_received(self) -> None:
-        """Called for TLS's own end only (close_notify), and not for every one."""
-        self._ended(None)
+        data = self.buffer[:nbytes]
+        try:
+            if self.exchange is None:
+                raise bad_answer(data, "The server sent data before it got the request.")
+            if self.answer.feed(data):
+                self._answered(self.exchange)
+        except Trouble as trouble:
+            self._fail(trouble)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended(exc)
-        self._answer.close()
-        self._closed(self)
-
-    def _ended(self, error: Exception | None) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            self.close()
-            return
-        with exchange:
-            if error is None and self._is_sent and self._answer.ends_with_connection:
+        exchange, answer = self.exchange, self.answer
+        try:
+            if exchange and exc is None and answer.ends_with_connection:
                 self._answered(exchange)
-            elif isinstance(error, ssl.SSLError):
-                self.fail(tls.of_error(error, self._destination.host, self._destination.port))
-            elif self._is_sent:
-                self.fail(of_loss(error, self._answer.received, has_head=self._answer.has_head))
-            else:
-                self.fail(LOST)
+            elif isinstance(exc, ssl.SSLError):
+                self._fail(tls.trouble(exc))
+            elif exchange and isinstance(exc, OSError | None):
+                what = "the end of its answer" if answer.received else "its answer"
+                self._fail(Trouble(Outcome.PROTOCOL, f"The server closed the connection before {what}.", hints.LOG))
+        finally:
+            if exchange:
+                exchange.end(STOPPED)  # a mistake, if it has not ended yet
+            answer.close()
+            self.on_closed(self)
+
+    def _fail(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        self.exchange.end(trouble) if self.exchange else self.close()
 
     def _answered(self, exchange: Exchange) -> None:
-        answer = self._answer
-        verdict = of_answer(answer.status, exchange.request.success, answer.location)
-        self._exchange = None
-        if answer.is_reusable:
-            self._keep(self)
-        else:
-            self.close()
-        exchange.end(verdict, answer)
+        trouble, parts = self.answer.judge(exchange.request.success), self.answer.parts
+        self.exchange = exchange.connection = None
+        self.answer.reset()
+        self.on_free(self) if self.answer.is_reusable else self.close()
+        exchange.end(trouble, parts)

@@ -6,35 +6,22 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What came of an attempt."""
-
-    DELIVERED = "delivered"
-    """The receiver answered that it has the notification."""
-    HTTP_STATUS = "http_status"
-    """The receiver answered with a status that is no success."""
-    TIMEOUT = "timeout"
-    """No connection, or no complete answer, came in time."""
-    DNS = "dns"
-    """The host name could not be resolved."""
-    CONNECT = "connect"
-    """No connection came about, or it was closed before the request was sent."""
-    TLS = "tls"
-    """The connection could not be secured: the certificate is not valid, or what answers speaks no TLS."""
-    REDIRECT = "redirect"
-    """The receiver pointed to another URL; it is not followed."""
-    BLOCKED_ADDRESS = "blocked_address"
-    """The callback URL leads to an address that notifications are not sent to."""
-    PROTOCOL = "protocol"
-    """The connection broke before a complete answer, or the answer was no proper HTTP."""
-    UNKNOWN = "unknown"
-    """The sender stopped before it saw an answer; the notification may have arrived."""
+    DELIVERED = "delivered"  # the receiver answered that it has the notification
+    HTTP_STATUS = "http_status"  # the receiver answered with a status that is no success
+    TIMEOUT = "timeout"  # no connection, or no complete answer, came in time
+    DNS = "dns"  # the host name could not be resolved
+    CONNECT = "connect"  # no connection came about, or it was closed before the request was sent
+    TLS = "tls"  # the connection could not be secured: the certificate is not valid, or the port speaks no TLS
+    REDIRECT = "redirect"  # the receiver pointed to another URL; it is not followed
+    BLOCKED_ADDRESS = "blocked_address"  # the callback URL leads to an address that notifications are not sent to
+    PROTOCOL = "protocol"  # the connection broke before a complete answer, or the answer was no proper HTTP
+    UNKNOWN = "unknown"  # the sender stopped before it saw an answer; the notification may have arrived
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST of an account's.
+    """One POST. `headers` go out beside Host and Content-Length; what does not fit into a header is a `ValueError`.
 
-    `headers` are sent as they are, beside Host and Content-Length. Raises `ValueError` for text that no header holds.
     Requests of two accounts never share a connection. `success` holds the statuses that mean delivered.
     """
 
@@ -52,24 +39,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one request. Without an answer, status and texts are None.
-
-    `response` is the beginning of the body as text, `retry_after` the header as it was sent. `detail` says in one
-    sentence what went wrong, `hint` what to do about it; both are None for what was delivered.
-    """
+    """What came of one request. `detail` is a sentence about what went wrong, `hint` about what to do."""
 
     outcome: Outcome
     status_code: int | None = None
-    response: str | None = None
-    retry_after: str | None = None
+    response: str | None = None  # the beginning of the body
+    retry_after: str | None = None  # as it was sent
     duration_ms: int = 0
     detail: str | None = None
     hint: str | None = None
 
 
-BLOCKED = Result(
-    Outcome.BLOCKED_ADDRESS,
-    detail="The callback URL leads to an address that notifications are not sent to.",
-    hint="Use a host whose addresses are all public.",
-)
-"""One constant for all: nothing about the address is told, not even by the time it took."""
+# One constant for all: nothing about the address is told, not even by the time it took.
+BLOCKED = Outcome.BLOCKED_ADDRESS, "The URL leads to an address that is not allowed.", "Use a host on the internet."
+
+
+class Trouble(Exception):
+    """Why an attempt failed: outcome, detail and hint are its `args`."""

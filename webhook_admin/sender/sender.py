@@ -2,70 +2,52 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
 from webhook_admin.callback_urls import InvalidCallbackUrl, Network, parse
-from webhook_admin.sender import tcp, tls
+from webhook_admin.sender import hints, tls
 from webhook_admin.sender.answer import MAX_READ
-from webhook_admin.sender.connection import Connection
-from webhook_admin.sender.exchange import Destination, Done, Exchange, Opened
+from webhook_admin.sender.connection import STOPPED, Connection, Done, Exchange
 from webhook_admin.sender.pool import Pool
-from webhook_admin.sender.request import BLOCKED, Outcome, Request, Result
-from webhook_admin.sender.resolver import Resolved, Resolver
-from webhook_admin.sender.verdict import (
-    BLOCKED_ADDRESS,
-    UNKNOWN,
-    Failed,
-    of_no_room,
-    of_slow_handshake,
-    of_slow_look_up,
-    peer,
-)
+from webhook_admin.sender.request import BLOCKED, Outcome, Request, Result, Trouble
+from webhook_admin.sender.resolver import Addresses, Resolver
 
-__all__ = ["BLOCKED", "Opened", "Outcome", "Request", "Result", "Sender"]
+__all__ = ["Opened", "Outcome", "Request", "Result", "Sender"]
 
-_SWEEP_EVERY = 0.05  # seconds; a timer for each request would cost more than all else that is done for it
+Opened = Exchange  # what `connected` gets: its connection is open, and nothing has been written yet
+Connected = Callable[[Opened], None]
+_SWEEP_EVERY = 0.05  # seconds; a timer for each request would cost ten times as much
 
 
+@dataclass(eq=False, repr=False)
 class Sender:
     """Sends requests over kept-alive TLS connections, all in one event loop.
 
-    Limits are in seconds: `connect_timeout` for the look-up, the connection and TLS, `request_timeout` for everything.
-    Addresses are judged by `may_connect` with `allowed_networks`, when they are looked up and when they are connected
-    to. `ca_bundle` is a PEM file of the authorities that receivers' certificates come from; without it, those that the
-    system and certifi trust. A connection is closed when it has been idle for `idle_seconds`. `nameservers` (addresses,
-    with `:port` if not 53) are asked instead of the system's.
+    Limits are in seconds: `connect_timeout` until there is a connection, `request_timeout` for everything. Addresses
+    must be in `allowed_networks` or public. `ca_bundle` is a PEM file of authorities to trust instead of the system's
+    and certifi's, `nameservers` (addresses, with `:port` if not 53) are asked instead of the system's.
     """
 
-    def __init__(
-        self,
-        connect_timeout: float,
-        request_timeout: float,
-        allowed_networks: Sequence[Network],
-        ca_bundle: Path | None,
-        max_connections: int = 1_000,
-        idle_seconds: float = 60,
-        *,
-        nameservers: Sequence[str] = (),
-    ) -> None:
-        self._connect_timeout = min(connect_timeout, request_timeout)
-        self._request_timeout = request_timeout
-        self._allowed = allowed_networks
-        self._ca_bundle = ca_bundle
-        self._pool = Pool(max_connections, idle_seconds)
-        self._resolver = Resolver(allowed_networks, nameservers)
-        self._destination = lru_cache(10_000)(lambda url: Destination.of(parse(url, allowed_networks)))
-        self._opening: set[asyncio.Task[None]] = set()
-        self._busy: set[Exchange] = set()
-        self._buffer = memoryview(bytearray(MAX_READ))
+    connect_timeout: float
+    request_timeout: float
+    allowed_networks: Sequence[Network]
+    ca_bundle: Path | None
+    max_connections: int = 1_000
+    idle_seconds: float = 60
+    nameservers: Sequence[str] = ()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._context = tls.client_context(self._ca_bundle)
-        await self._resolver.open()
+        self._context = tls.client_context(self.ca_bundle)
+        self._parse = lru_cache(10_000)(partial(parse, allowed=self.allowed_networks))
+        self._resolver = Resolver(self.allowed_networks, self.nameservers)
+        self._pool = Pool(self.max_connections, self.idle_seconds)
+        self._buffer = memoryview(bytearray(MAX_READ))
+        self._opening: set[asyncio.Task[None]] = set()
+        self._in_flight: set[Exchange] = set()
         self._sweeping = self._loop.call_later(_SWEEP_EVERY, self._sweep)
         return self
 
@@ -75,8 +57,8 @@ class Sender:
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
-        for exchange in list(self._busy):
-            exchange.end(UNKNOWN)
+        for exchange in list(self._in_flight):
+            exchange.end(STOPPED)
         await self._pool.close()
         await self._resolver.close()
 
@@ -86,89 +68,55 @@ class Sender:
         self.start(request, lambda result: None if future.done() else future.set_result(result), Opened.send)
         return await future
 
-    def start(self, request: Request, done: Done, connected: Callable[[Opened], None]) -> None:
-        """Send one request over a connection that is kept; without one, open one, and ask first.
+    def start(self, request: Request, done: Done, connected: Connected) -> None:
+        """Send one request over a kept connection; without one, open one, and let `connected` send it or give it up.
 
-        Both are called in the event loop's thread, later. `connected` gets a connection on which nothing has been
-        written yet: `send` the request then, or `give_up`. `done` is told what came of it, once, unless it is given up;
-        that can come before either, when the time is up or the connection dies.
+        `done` is told what came of it, once, unless it was given up. Both are called in the loop's thread, later.
         """
-        exchange = Exchange(request, done, self._loop, self._request_timeout, self._busy)
-        with exchange:
-            try:
-                destination = exchange.destination = self._destination(request.url)
-            except InvalidCallbackUrl:
-                # The rules may have changed since the URL was registered.
-                self._loop.call_soon(exchange.end, BLOCKED_ADDRESS)
-                return
-            known = self._resolver.known(destination.host)
-            connection = self._pool.take((request.account_id, destination.origin), known.addresses) if known else None
-            if connection:
-                connection.attach(exchange)
-                connection.send()
-                return
-            task = self._loop.create_task(self._open(exchange, connected))
+        exchange = Exchange(request, done, self._in_flight)
+        try:
+            url = exchange.url = self._parse(request.url)
+        except InvalidCallbackUrl:
+            self._loop.call_soon(exchange.end, Trouble(*BLOCKED))  # the rules have changed since it was registered
+            return
+        exchange.key = request.account_id, url.host, url.port
+        addresses = self._resolver.known(url.host)
+        connection = self._pool.take(exchange.key, addresses) if addresses else None
+        if connection:
+            self._in_flight.add(exchange)
+            connection.send(exchange)
+        else:
+            task = self._loop.create_task(self._open(exchange, addresses, connected))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    async def _open(self, exchange: Exchange, connected: Callable[[Opened], None]) -> None:
-        with exchange:
-            try:
-                async with asyncio.timeout_at(exchange.started + self._connect_timeout) as limit:
-                    connection = await self._find(exchange, limit)
-            except Failed as failed:
-                exchange.end(failed.verdict)
-            except TimeoutError:
-                exchange.end(exchange.late)
-            else:
-                connection.attach(exchange)
-                connected(Opened(exchange))
-
-    async def _find(self, exchange: Exchange, limit: asyncio.Timeout) -> Connection:
-        """A connection for the request, kept or new. Raises `Failed`. Time spent waiting for room does not count."""
-        destination = exchange.destination
-        exchange.late = of_slow_look_up(destination.host, self._connect_timeout)
-        resolved = self._resolver.known(destination.host) or await self._resolver.look_up(destination.host)
-        if not resolved.addresses:
-            raise Failed(BLOCKED_ADDRESS)
-        exchange.late = of_no_room(self._request_timeout)
-        limit.reschedule(exchange.by)
-        before = self._loop.time()
-        key = exchange.request.account_id, destination.origin
-        connection = await self._pool.take_or_open(key, resolved.addresses)
-        if connection is None:
-            by = min(self._loop.time() - before + exchange.started + self._connect_timeout, exchange.by)
-            limit.reschedule(by)
-            try:
-                connection = await self._connect(exchange, resolved, by)
-            finally:
-                self._pool.opened(connection)
-            exchange.connected_after = self._loop.time() - exchange.started
-        return connection
-
-    async def _connect(self, exchange: Exchange, resolved: Resolved, by: float) -> Connection:
-        destination = exchange.destination
-        sock, address = await tcp.connect(resolved.addresses, destination.port, self._allowed, by)
-        exchange.late = of_slow_handshake(peer(address, destination.port), self._connect_timeout)
-        account_id, pool = exchange.request.account_id, self._pool
-        connection = Connection(account_id, destination, address, self._buffer, pool.put, pool.forget)
-        host = destination.host.removesuffix(".")
-        with ExitStack() as undo:
-            undo.callback(connection.close)
-            try:
-                await self._loop.create_connection(
-                    lambda: connection, ssl=self._context, sock=sock, server_hostname=host
-                )
-            except OSError as error:
-                raise Failed(tls.of_error(error, host, destination.port)) from error
-            undo.pop_all()
-        return connection
+    async def _open(self, exchange: Exchange, addresses: Addresses, connected: Connected) -> None:
+        host, pool, seconds = exchange.url.host, self._pool, min(self.connect_timeout, self.request_timeout)
+        by = exchange.started + seconds
+        try:
+            async with asyncio.timeout_at(by):
+                exchange.late = Outcome.DNS, f"No answer from the name servers for {host}", hints.NAME_SERVERS
+                addresses = addresses or await self._resolver.look_up(host)
+                exchange.connection = pool.take(exchange.key, addresses)
+                if exchange.connection is None:
+                    exchange.late = Outcome.TIMEOUT, "No connection of the dispatcher's became free", hints.BUSY
+                    await pool.make_room()
+                    exchange.connection = Connection(exchange.key, self._buffer, pool.put, pool.closed)
+                    await exchange.connection.open(exchange, addresses, self.allowed_networks, self._context, by)
+            exchange.late = Outcome.TIMEOUT, "Not sent", hints.BUSY
+            self._in_flight.add(exchange)
+            connected(exchange)
+        except Trouble as trouble:
+            exchange.end(trouble)
+        except TimeoutError:
+            exchange.expire(seconds)
+        except BaseException:
+            exchange.end(STOPPED)
+            raise  # the sender's end, or a mistake, which the loop logs
 
     def _sweep(self) -> None:
         self._sweeping = self._loop.call_later(_SWEEP_EVERY, self._sweep)
         now = self._loop.time()
-        for exchange in [exchange for exchange in self._busy if exchange.by <= now]:
-            with exchange:
-                if exchange.carrier:
-                    exchange.carrier.expire(self._request_timeout)
+        for exchange in [one for one in self._in_flight if one.started + self.request_timeout <= now]:
+            exchange.expire(self.request_timeout)
         self._pool.sweep(now)
