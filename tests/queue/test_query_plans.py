@@ -1,4 +1,4 @@
-"""What the queue's statements read: as much as they are asked for, and never the whole backlog."""
+"""What the queue's statements read: as much as they are asked for, and never the whole backlog, nor all lanes."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from webhook_admin.queue import attempts, deliveries, due_lanes, lanes, leases
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
-from webhook_admin.queue.due_lanes import Ask
+from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
 from webhook_admin.queue.lanes import Key, Standing
 
 pytest_plugins = ["engine_fixtures"]
@@ -59,27 +59,29 @@ def backlog(queue: Queue) -> Queue:
 
 
 @contextmanager
-def bounded(connection: Connection) -> Iterator[None]:
-    """Fails unless what is done inside reads little: PostgreSQL counts rows, SQLite steps of its machine."""
+def bounded(
+    connection: Connection, table: str = "deliveries", most_rows: int = MOST_ROWS, most_steps: int = MOST_STEPS
+) -> Iterator[None]:
+    """Fails unless what is done inside reads little: PostgreSQL counts a table's rows, SQLite steps of its machine."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         steps = [0]
         driver.set_progress_handler(lambda: steps.append(steps.pop() + 1), 100)
         yield
         driver.set_progress_handler(None, 0)
-        assert steps[0] * 100 < MOST_STEPS
+        assert steps[0] * 100 < most_steps
     else:
-        scans, rows = reads(connection)
+        scans, rows = reads(connection, table)
         yield
-        scans_after, rows_after = reads(connection)
+        scans_after, rows_after = reads(connection, table)
         assert scans_after == scans
-        assert rows_after - rows < MOST_ROWS
+        assert rows_after - rows < most_rows
 
 
-def reads(connection: Connection) -> tuple[int, int]:
-    """Scans of all deliveries, and rows of theirs that were found by an index, in this transaction so far."""
-    counts = text("SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'deliveries'")
-    scans, rows = connection.execute(counts).one()
+def reads(connection: Connection, table: str) -> tuple[int, int]:
+    """Scans of a whole table, and rows of it that were found by an index, in this transaction so far."""
+    counts = text("SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = :name")
+    scans, rows = connection.execute(counts, {"name": table}).one()
     return scans, rows
 
 
@@ -151,6 +153,58 @@ def give_back(connection: Connection, round_: int) -> None:
     released = [release(lease.key, standing=lease.standing, not_before=NOW) for lease in taken]
     leases.release(connection, "one", released, NOW)
     assert lanes.next_due(connection, NOW) is None
+
+
+@pytest.fixture
+def crowd(queue: Queue) -> Queue:
+    """20,000 quick lanes and 10,000 failing ones of one account that are all due, and 20,000 idle ones."""
+    with queue.database.transaction() as connection:
+        for standing, count, due in (("quick", 20_000, True), ("failing", 10_000, True), ("slow", 20_000, False)):
+            account = "'hog'" if standing == "failing" else "'q' || n" if due else "'i' || n"
+            numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"
+            connection.execute(
+                text(f"""
+                INSERT INTO lanes (account_id, destination, due_at, idle_since, failures, paused_until, standing)
+                {numbers} SELECT {account}, 'https://' || n, {f"{NOW} - n" if due else "NULL"},
+                    {"NULL" if due else f"{NOW} - n"}, 0, 0, '{standing}' FROM numbers
+                """)
+            )
+    return queue
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_nothing_reads_all_lanes(crowd: Queue, analyzed: bool) -> None:
+    """A turn reads what it looks at, and everything else what it moves, however many lanes are due or idle."""
+    with crowd.database.connect() as connection:
+        if analyzed:
+            connection.execute(text("ANALYZE"))
+        elif not crowd.database.file:
+            connection.execute(text("ALTER TABLE lanes SET (autovacuum_enabled = off)"))
+    steps: list[Callable[[Connection], object]] = [
+        look_and_lease,
+        lambda connection: leases.renew(connection, "one", NOW + 1),
+        lambda connection: leases.release(
+            connection, "one", [release(Key(f"q{number}", f"https://{number}")) for number in range(20_000)][:100], NOW
+        ),
+        lambda connection: lanes.put(connection, [Key("q1", "https://1"), Key("i1", "https://1")], NOW),
+        lambda connection: lanes.mark_changed(connection, "i2", NOW, every_destination=True),
+        lambda connection: lanes.prune(connection, NOW, limit=100),
+        lambda connection: lanes.next_due(connection, NOW - 5_000),
+    ]
+    with crowd.database.transaction() as connection:
+        for step in steps:
+            with bounded(connection, "lanes", 3 * LOOKED_AT, 150 * LOOKED_AT):
+                step(connection)
+
+
+def look_and_lease(connection: Connection) -> None:
+    """A turn that takes 100 lanes of each standing, of which one account has more than its share."""
+    asks = [
+        Ask(standing=standing, limit=100, share=5, held={"hog": 5 if standing == Standing.FAILING else 0})
+        for standing in Standing
+    ]
+    leased = due_lanes.lease(connection, "one", NOW, NOW + 1, asks)
+    assert len(leased.leases) == 100
 
 
 def test_the_measure_measures(backlog: Queue) -> None:

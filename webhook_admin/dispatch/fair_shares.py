@@ -5,25 +5,21 @@ some places. An account may take that part of its group's free places that is fr
 quarter of them when a quarter is. So newcomers find a place, however many accounts take what they can.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from webhook_admin.queue.lanes import Standing
 
-_GROUPS = {
+GROUPS = {
     Standing.QUICK: "quick",
-    Standing.SLOW: "slow",
     Standing.UNTRIED: "unproven",
+    Standing.SLOW: "slow",
     Standing.FAILING: "unproven",
 }
-
-
-def group(standing: Standing) -> str:
-    """Which lanes share places: quick ones, slow ones, or unproven ones, that is, untried and failing."""
-    return _GROUPS[standing]
+"""Which lanes share places. Where accounts take equally many, the standings have their turns in this order."""
 
 
 def adjust(counts: Counter[str], name: str, by: int) -> None:
@@ -54,9 +50,12 @@ class Places:
 
     def free(self, standing: Standing) -> int:
         """How many more requests lanes of this standing can start."""
-        own = group(standing)
-        others = sum(max(taken, self._reserved) for name, taken in self._taken.items() if name != own)
-        available = min(self._sizes[own], self._max - others)
+        own = GROUPS[standing]
+        left = self._max
+        for name, taken in self._taken.items():
+            if name != own:
+                left -= max(taken, self._reserved)
+        available = min(self._sizes[own], left)
         if standing is Standing.FAILING and available > 1:
             available = available * 3 // 4
         return max(available - self._taken[own], 0)
@@ -64,11 +63,15 @@ class Places:
     def share(self, standing: Standing) -> int:
         """How many places of the group one account may take now: free² / size, at least one while any is free."""
         free = self.free(standing)
-        return -(-free * free // self._sizes[group(standing)])
+        return -(-free * free // self._sizes[GROUPS[standing]])
 
     def taken(self, account_id: str, standing: Standing) -> int:
         """How many places of the group the account takes."""
-        return self._by_account[group(standing)][account_id]
+        return self._by_account[GROUPS[standing]][account_id]
+
+    def by_account(self, standing: Standing) -> Mapping[str, int]:
+        """How many places of the group each account takes."""
+        return self._by_account[GROUPS[standing]]
 
     def take(self, account_id: str, name: str) -> None:
         """A request is in flight, from now on."""
@@ -123,31 +126,68 @@ def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -
     """The lanes that start a request, in order; `ready` has them by standing and account.
 
     The account with the fewest requests in flight in its group comes first, and of its lanes the one with the fewest;
-    ties go by the order in `ready`. The caller counts each with `Places.take` before it asks for the next.
+    ties go to the one that came to as many first. The caller counts each with `Places.take` before it takes the next.
     """
     queues = {
-        standing: [(places.taken(name, standing), n, name, _in_turn(lanes)) for n, (name, lanes) in accounts]
-        for standing in (Standing.QUICK, Standing.UNTRIED, Standing.SLOW, Standing.FAILING)
-        if places.free(standing) and (accounts := list(enumerate(ready[standing].items())))
+        standing: _Queue(places.by_account(standing), ready[standing])
+        for standing in GROUPS
+        if ready[standing] and places.free(standing)
     }
-    for queue in queues.values():
-        heapify(queue)
     while queues:
-        standing = min(queues, key=lambda each: queues[each][0][0])
+        standing = min(queues, key=lambda each: queues[each].taken)
         queue = queues[standing]
-        counted, n, account_id, lanes = queue[0]
-        taken = places.taken(account_id, standing)
-        if counted >= places.share(standing):
+        if queue.taken >= places.share(standing):
             # All other accounts take as many places or more.
             del queues[standing]
-        elif taken != counted:
-            heapreplace(queue, (taken, n, account_id, lanes))
-        elif (lane := next(lanes, None)) is not None:
+            continue
+        if (lane := queue.pop()) is not None:
             yield lane
-        else:
-            heappop(queue)
-            if not queue:
-                del queues[standing]
+        if queue.is_empty:
+            del queues[standing]
+
+
+class _Queue(Generic[L]):
+    """The accounts that may start requests of one standing, in the order of the places that they take in its group.
+
+    `taken` is how many the first one takes. Nothing is sorted: most turns do not get beyond the first accounts.
+    """
+
+    def __init__(self, by_account: Mapping[str, int], ready: Mapping[str, Iterable[L]]) -> None:
+        self._by_account = by_account
+        self._ready = ready
+        self._lanes: dict[str, Iterator[L]] = {}
+        self._levels: dict[int, deque[str]] = {}
+        for account_id in ready:
+            self._push(account_id, by_account.get(account_id, 0))
+        self.taken = min(self._levels)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no account is left."""
+        return not self._levels
+
+    def pop(self) -> L | None:
+        """The next lane; None if the first account has none left, or has started a request of another standing."""
+        level = self._levels[self.taken]
+        account_id = level.popleft()
+        lane = None
+        taken = self._by_account.get(account_id, 0)
+        if taken > self.taken:
+            self._push(account_id, taken)
+        elif (lane := next(self._lanes_of(account_id), None)) is not None:
+            self._push(account_id, taken + 1)
+        if not level:
+            del self._levels[self.taken]
+            self.taken = min(self._levels, default=0)
+        return lane
+
+    def _push(self, account_id: str, taken: int) -> None:
+        self._levels.setdefault(taken, deque()).append(account_id)
+
+    def _lanes_of(self, account_id: str) -> Iterator[L]:
+        if account_id not in self._lanes:
+            self._lanes[account_id] = _in_turn(self._ready[account_id])
+        return self._lanes[account_id]
 
 
 def _in_turn(lanes: Iterable[L]) -> Iterator[L]:

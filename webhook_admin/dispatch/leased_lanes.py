@@ -9,7 +9,7 @@ pauses and due times are written to the store; `monotonic` is this process's, fo
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from webhook_admin.dispatch.fair_shares import Places, adjust, group, turns
+from webhook_admin.dispatch.fair_shares import GROUPS, Places, adjust, turns
 from webhook_admin.dispatch.lane import Lane
 from webhook_admin.queue.deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
@@ -33,7 +33,7 @@ class LeasedLanes:
         self._max_starts = max_starts
         self._lanes: dict[Key, Lane] = {}
         # Leased lanes by group and account, and those that may start a request by standing and account.
-        self._held: dict[str, Counter[str]] = {group(standing): Counter() for standing in Standing}
+        self._held: dict[str, Counter[str]] = {GROUPS[standing]: Counter() for standing in Standing}
         self._ready: dict[Standing, dict[str, dict[Lane, None]]] = {standing: {} for standing in Standing}
         # Leased lanes without requests that cannot start any: they are given back next.
         self._idle: dict[Lane, None] = {}
@@ -77,7 +77,7 @@ class LeasedLanes:
                 standing=standing,
                 limit=max(min(self._places.free(standing), self._max_starts) - self._newcomers(standing), 0),
                 share=self._places.share(standing),
-                held=self._held[group(standing)],
+                held=self._held[GROUPS[standing]],
                 after=self._after.get(standing, FRONT),
             )
             for standing in Standing
@@ -130,7 +130,7 @@ class LeasedLanes:
         grants: Counter[Lane] = Counter()
         granted = []
         for _, lane in zip(range(self._max_starts), turns(self._places, self._ready), strict=False):
-            granted.append((lane.key.account_id, group(lane.standing)))
+            granted.append((lane.key.account_id, GROUPS[lane.standing]))
             self._places.take(*granted[-1])
             grants[lane] += 1
         for place in granted:
@@ -147,7 +147,7 @@ class LeasedLanes:
     def started(self, key: Key, delivery_id: str) -> None:
         """A request takes its place, from the opening of its connection on."""
         lane = self._lanes[key]
-        name = group(lane.standing)
+        name = GROUPS[lane.standing]
         lane.in_flight[delivery_id] = (name, lane.window.round)
         lane.served = True
         self._places.take(key.account_id, name)
@@ -178,7 +178,7 @@ class LeasedLanes:
             if (
                 lane.standing in shares
                 and monotonic >= lane.since + QUANTUM
-                and self._held[group(lane.standing)][lane.key.account_id] >= shares[lane.standing]
+                and self._held[GROUPS[lane.standing]][lane.key.account_id] >= shares[lane.standing]
                 and not lane.spent
             ):
                 lane.spent = True
@@ -202,7 +202,7 @@ class LeasedLanes:
 
     def _refile(self, lane: Lane, *, last: bool = False) -> None:
         """After any change to a lane, enter it where it belongs; with `last` behind the others that are ready."""
-        held_in = group(lane.standing) if lane.leased else None
+        held_in = GROUPS[lane.standing] if lane.leased else None
         if held_in != lane.held_in:
             for name, by in ((lane.held_in, -1), (held_in, 1)):
                 if name:

@@ -21,6 +21,10 @@ LOOKED_AT = 2_000
 """How many due lanes of each standing a turn reads."""
 
 
+# The first lanes may be locked by other dispatchers that lease at the same time: so many times the limit are tried.
+_SPARE = 4
+
+
 class Position(NamedTuple):
     """A place in the order of due lanes."""
 
@@ -153,7 +157,7 @@ def _take(connection: Connection, values: Mapping[str, Any], chosen: Sequence[Du
         RETURNING {COLUMNS}
         """,
         {"place": "integer"} | KEY,
-        [(place, due.account_id, due.destination) for place, due in enumerate(chosen)],
+        [(place, due.account_id, due.destination) for place, due in enumerate(chosen[: limit * _SPARE])],
         limit=limit,
         **values,
     )

@@ -20,6 +20,10 @@ _LEARNED = {
 }
 
 
+# An enumeration takes ten times as long to find a member by its value.
+_STANDINGS = {standing.value: standing for standing in Standing}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A leased lane, with what the dispatchers before have learned.
@@ -148,11 +152,12 @@ def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
 
 def read(row: Row[Any]) -> Lease:
     """A lease from a row of `COLUMNS`."""
+    account_id, destination, failures, standing, window, threshold, changed = tuple(row)
     return Lease(
-        key=Key(row.account_id, row.destination),
-        failures=row.failures,
-        standing=Standing(row.standing),
-        window=row.window_size,
-        threshold=row.threshold,
-        changed=bool(row.changed),
+        key=Key(account_id, destination),
+        failures=failures,
+        standing=_STANDINGS[standing],
+        window=window,
+        threshold=threshold,
+        changed=bool(changed),
     )
