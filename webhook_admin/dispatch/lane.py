@@ -11,6 +11,9 @@ from webhook_admin.queue.leases import Lease, Release
 QUICK = 1_000
 """A success in less than so many milliseconds makes a lane quick."""
 
+UNTRUSTED = -1
+"""The round of requests that teach nothing."""
+
 
 @dataclass(slots=True, eq=False)
 class Lane:
@@ -38,9 +41,9 @@ class Lane:
     ready_in: Standing | None = None
 
     @classmethod
-    def of(cls, lease: Lease, monotonic: int) -> Self:
-        """The lane as the dispatchers before have left it."""
-        window = Window(lease.window, lease.threshold)
+    def of(cls, lease: Lease, monotonic: int, max_in_flight: int) -> Self:
+        """The lane as the dispatchers before have left it, whose limit may have been another."""
+        window = Window(min(lease.window, max_in_flight), lease.threshold)
         return cls(lease.key, monotonic, lease.failures, lease.standing, window, lease.changed)
 
     @property
@@ -59,9 +62,9 @@ class Lane:
 
     def failed(self, started_in: int, now: int) -> None:
         """Learn from a failure: those that were in flight together count once."""
-        self.standing = Standing.FAILING
         if started_in < self.window.round:
             return
+        self.standing = Standing.FAILING
         self.failures += 1
         self.window.failed()
         if pause := retry.pause(self.failures):
@@ -70,8 +73,12 @@ class Lane:
     def forget(self) -> None:
         """The webhook has changed: nothing is known about its receiver any more."""
         self.failures, self.paused_until, self.standing = 0, 0, Standing.UNTRIED
-        self.window = Window(round=self.window.round + 1)
-        self.changed = True
+        self.window, self.changed = Window(), True
+        self.distrust_requests()
+
+    def distrust_requests(self) -> None:
+        """What is in flight says nothing about the receiver as it is now."""
+        self.in_flight = {delivery_id: (name, UNTRUSTED) for delivery_id, (name, _) in self.in_flight.items()}
 
     def release(self, now: int) -> Release:
         """How to give it back: if it has had its turn and there is more to do, behind the lanes that wait already."""

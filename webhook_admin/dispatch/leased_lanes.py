@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from webhook_admin.dispatch.fair_shares import GROUPS, Places, adjust, turns
-from webhook_admin.dispatch.lane import Lane
+from webhook_admin.dispatch.lane import UNTRUSTED, Lane
 from webhook_admin.queue.deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
 from webhook_admin.queue.lanes import Key, Standing
@@ -156,11 +156,12 @@ class LeasedLanes:
     def ended(self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int) -> int:
         """A request has ended, and its lane learns from it. Returns the end of the lane's pause, 0 if it has none."""
         lane = self._lanes[key]
-        started_in = lane.in_flight[delivery_id][1]
-        if success:
-            lane.succeeded(latency_ms, self._max_per_lane)
-        else:
-            lane.failed(started_in, now)
+        _, started_in = lane.in_flight[delivery_id]
+        if started_in != UNTRUSTED:
+            if success:
+                lane.succeeded(latency_ms, self._max_per_lane)
+            else:
+                lane.failed(started_in, now)
         self.given_up(key, delivery_id)
         return lane.paused_until
 
@@ -191,12 +192,13 @@ class LeasedLanes:
         return sum(not self._places.taken(account_id, standing) for account_id in self._ready[standing])
 
     def _enter(self, lease: Lease, monotonic: int) -> None:
-        lane = Lane.of(lease, monotonic)
+        lane = Lane.of(lease, monotonic, self._max_per_lane)
         if lost := self._lanes.get(lease.key):
             lost.leased = False
             self._refile(lost)
-            # Its requests have not all ended. They say nothing about what another dispatcher has learned since.
-            lane.in_flight, lane.window.round = lost.in_flight, lost.window.round + 1
+            # Another dispatcher may have learned better meanwhile.
+            lane.in_flight = lost.in_flight
+            lane.distrust_requests()
         self._lanes[lease.key] = lane
         self._refile(lane)
 
