@@ -13,10 +13,10 @@ from webhook_admin.cli.store import open_store
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
 from webhook_admin.web.fields import Text, Timestamp
-from webhook_admin.web.schemas import Schema
+from webhook_admin.web.records import Answer
 
 
-class Delivery(Schema):
+class Delivery(Answer):
     id = Text()
     account_id = Text()
     message_id = Text()
@@ -31,7 +31,7 @@ class Delivery(Schema):
     next_attempt_at = Timestamp()
 
 
-class Attempt(Schema):
+class Attempt(Answer):
     number = fields.Integer()
     started_at = Timestamp()
     duration_ms = fields.Integer()
