@@ -30,7 +30,10 @@ class Keys(MethodView):
     @blueprint.response(200, schemas.KeyPage)
     @operation("listKeys", *PLATFORM, *PARAMETERS, AccountNotFound())
     def get(self, page: dict[str, Any], account_id: str) -> Any:
-        """List the account's API keys, the oldest first"""
+        """List the account's API keys, the oldest first
+
+        With what is known about each, and never the key itself.
+        """
         return keys.list_keys(connection(), path_account_id(), **page)
 
     @blueprint.arguments(schemas.KeyInput, required=False)

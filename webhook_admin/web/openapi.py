@@ -37,11 +37,10 @@ IF_NONE_MATCH = _parameter("If-None-Match", "Answer 304 if the webhook's ETag is
 UNLESS_MATCH = _parameter("If-None-Match", "Do it only if the webhook's ETag is none of these.")
 ETAG = {"ETag": _header("Changes whenever the webhook does.") | {"required": True}}
 LOCATION = {"Location": _header("The path of what was made.") | {"required": True}}
-PATH_ACCOUNT_ID = _parameter("account_id", "The account's id, the platform's own.", pattern=ACCOUNT_ID_PATTERN) | {
-    "in": "path",
-    "required": True,
-}
-PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | {"in": "path", "required": True}
+_IN_PATH = {"in": "path", "required": True}
+_ACCOUNT = "The account's id, the platform's own; not `.` or `..`."
+PATH_ACCOUNT_ID = _parameter("account_id", _ACCOUNT, pattern=ACCOUNT_ID_PATTERN) | _IN_PATH
+PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | _IN_PATH
 
 ANYONE: tuple[Failure, ...] = (500,)
 KEY_HOLDER = (*ANYONE, errors.Unauthenticated(), errors.StoreUnavailable())
@@ -62,6 +61,10 @@ event of the account's messages is POSTed there.
 
 Every error is `application/problem+json` (RFC 9457): `type` and the `code` of each of its `errors` are for programs,
 `detail` and `message` for people. Every answer has an `X-Correlation-Id`, the request's own if it sent one.
+
+Requests are closed: a field that a call does not know is refused. Answers and notifications are open: ignore what you
+do not know, as fields may be added. A body may have 64 KiB and 3,276 JSON values, that of `POST /events` 4 MiB and
+209,715.
 """
 
 
