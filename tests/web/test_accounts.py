@@ -43,7 +43,7 @@ def test_put_of_a_name_left_out_or_null(platform: Api, body: dict[str, None], na
 
 def test_ids_that_may_be(platform: Api) -> None:
     """An account id is 1 to 64 of `A-Za-z0-9._-`, and names the account in every path."""
-    for account_id in ("a", "Z-9_.x", "..", "a" * 64):
+    for account_id in ("a", "Z-9_.x", "...", "a" * 64):
         assert platform("PUT", f"/accounts/{account_id}").json["id"] == account_id
         assert platform("GET", f"/accounts/{account_id}").json["id"] == account_id
         assert platform("GET", f"/accounts/{account_id}/keys").json["items"] == []
@@ -60,6 +60,15 @@ def test_ids_that_may_not_be(platform: Api) -> None:
             assert platform(method, f"/accounts/{account_id}{path}").status_code == 404, account_id
 
 
+def test_ids_that_no_path_can_name(platform: Api) -> None:
+    """`.` and `..`, which clients remove from a path, are refused, and the message says so."""
+    for account_id in (".", ".."):
+        refused = platform("PUT", f"/accounts/{account_id}")
+        assert refused.status_code == 400
+        assert "but not '.' or '..'" in refused.json["detail"]
+    assert platform("GET", "/accounts").json["items"] == []
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_unknown_account(platform: Api, method: str) -> None:
     """What is not there is 404, and the detail says how to make it."""
@@ -70,7 +79,7 @@ def test_unknown_account(platform: Api, method: str) -> None:
 
 def test_list_is_by_id(platform: Api, customer: Api) -> None:
     """GET /accounts lists each account as GET of it shows it, in the order of the ids' bytes."""
-    ids = ["Z", "_", "-", ".", "0", "z", "Zz"]
+    ids = ["Z", "_", "-", "...", "0", "z", "Zz"]
     for account_id in ids:
         platform("PUT", f"/accounts/{account_id}", json={"name": f"Name of {account_id}"})
     listed = platform("GET", "/accounts").json

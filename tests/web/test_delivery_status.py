@@ -92,6 +92,12 @@ def test_location_leads_to_the_webhook(customer: Api) -> None:
     assert found.json == {name: value for name, value in created.json.items() if name != "signingSecret"}
 
 
+def test_location_keeps_a_path_prefix(customer: Api) -> None:
+    """Behind a path prefix the Location of a 201 begins with it."""
+    created = customer("POST", WEBHOOK, json={"callbackUrl": URL_1}, environ_overrides={"SCRIPT_NAME": "/hooks"})
+    assert created.headers["Location"] == f"/hooks{WEBHOOK}"
+
+
 def test_second_post_is_a_conflict(customer: Api, webhook: dict[str, Any]) -> None:
     """With a webhook in place POST is 409, says that PUT and DELETE are the way on, and changes nothing."""
     before = customer("GET", WEBHOOK)
@@ -318,6 +324,45 @@ def test_if_match_without_a_webhook(customer: Api, method: str) -> None:
     """Without a webhook a change is 404, whatever If-Match says."""
     for if_match in ('"other"', "*"):
         assert customer(method, WEBHOOK, headers={"If-Match": if_match}, **CHANGES[method]).status_code == 404
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_if_none_match_that_does_not_hold(customer: Api, webhook: dict[str, Any], method: str) -> None:
+    """With an If-None-Match that names the ETag, also weakly, or any, a change is 412 and nothing happens."""
+    before = customer("GET", WEBHOOK)
+    tag = before.headers["ETag"]
+    for tags in ("*", tag, f"W/{tag}", f'"other", {tag}'):
+        assert customer(method, WEBHOOK, headers={"If-None-Match": tags}, **CHANGES[method]).status_code == 412, tags
+    both = {"If-Match": '"other"', "If-None-Match": '"another"'}
+    assert customer(method, WEBHOOK, headers=both, **CHANGES[method]).status_code == 412
+    after = customer("GET", WEBHOOK)
+    assert (after.json, after.headers["ETag"]) == (before.json, tag)
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_if_none_match_that_holds(customer: Api, webhook: dict[str, Any], method: str) -> None:
+    """With an If-None-Match that names other ETags only, a change is made."""
+    headers = {"If-Match": etag(customer), "If-None-Match": '"other"'}
+    assert customer(method, WEBHOOK, headers=headers, **CHANGES[method]).status_code in (200, 204)
+
+
+@pytest.mark.parametrize("method", CHANGES)
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_entity_tags_are_bounded(customer: Api, webhook: dict[str, Any], method: str, header: str) -> None:
+    """More than 100 entity tags are 400, naming the header, and nothing happens."""
+    for number, status in ((70_000, 400), (101, 400), (100, 412)):
+        tags = ", ".join([f'"{tag}"' for tag in range(number - 1)] + [etag(customer) if "N" in header else '"x"'])
+        refused = customer(method, WEBHOOK, headers={header: tags}, **CHANGES[method])
+        assert refused.status_code == status
+        if status == 400:
+            assert [(error["field"], error["code"]) for error in refused.json["errors"]] == [(header, "too_many")]
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_if_none_match_without_a_webhook(customer: Api, method: str) -> None:
+    """Without a webhook a change is 404, whatever If-None-Match says."""
+    for tags in ('"other"', "*"):
+        assert customer(method, WEBHOOK, headers={"If-None-Match": tags}, **CHANGES[method]).status_code == 404
 
 
 # Platform keys

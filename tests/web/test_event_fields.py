@@ -113,11 +113,11 @@ def test_every_fault_is_listed(platform: Api) -> None:
 
 
 def test_many_faults_are_counted(platform: Api) -> None:
-    """Of very many faults the first hundred are listed, and the last entry says how many more there are."""
+    """Of very many faults the first hundred are listed, and the last entry says that there are more."""
     response = post(platform, *[event(status="LOST", channel="MMS")] * 1_000)
     assert len(faults(response)) == 101
     assert faults(response)[99:] == [("events.49.status", "unknown_value"), ("body", "more")]
-    assert response.json["errors"][-1]["message"].startswith("At least 1,900 ")
+    assert response.json["errors"][-1]["message"] == "At least 100 more are not listed."
     assert len(response.data) < 100_000
 
 

@@ -1,5 +1,6 @@
 """What a request's body may be: strict JSON, of the right type in every field (contract, sections 1 and 4)."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,13 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "latin-1": ('{"description": "ü"}'.encode("latin-1"), "body", "not_utf8"),
     "surrogate in UTF-8": (b'{"description": "\xed\xa0\x80"}', "body", "not_utf8"),
     "overlong UTF-8": (b'{"description": "\xc0\x80"}', "body", "not_utf8"),
-    "nested 10,000 deep": (nested(10_000), "body", "too_deep"),
-    "nested and cut off": (b"[" * LIMIT, "body", "too_deep"),
-    "nested objects": (b'{"a":' * 10_000, "body", "too_deep"),
+    "nested 2,000 deep": (nested(2_000), "body", "too_deep"),
+    "nested and cut off": (b"[" * 3_000, "body", "too_deep"),
+    "nested objects": (b'{"a":' * 3_000, "body", "too_deep"),
+    "lists in lists": (nested(10_000), "body", "too_many_values"),
+    "very many numbers": (b"[%b0]" % (b"0," * 4_000), "body", "too_many_values"),
+    "very many objects": (b"[%b0]" % (b'{"a":0},' * 2_000), "body", "too_many_values"),
+    "very many numbers, cut off in a string": (b'[%b"' % (b'"\\"",' * 4_000), "body", "too_many_values"),
     "array": (b"[]", "body", "wrong_type"),
     "string": (b'"x"', "body", "wrong_type"),
     "number": (b"1", "body", "wrong_type"),
@@ -104,6 +109,10 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "surrogate in a key": (b'{"\\udc00": 1}', "\ufffd", "invalid_character"),
     "NUL in an array": (b'["\\u0000"]', "0", "invalid_character"),
     "NUL at the top": (b'"\\u0000"', "body", "invalid_character"),
+    "NUL behind 3,000 values": (b'{"a": [%b"\\u0000"]}' % (b"0," * 3_000), "a.3000", "invalid_character"),
+    "NUL behind a backslash": (b'{"a": ["\\\\\\\\u0000", "\\\\\\u0000"]}', "a.1", "invalid_character"),
+    "half a pair behind a pair": (b'{"a": ["\\ud83e\\udd84", "\\ud83e\\udd84\\udd84"]}', "a.1", "invalid_character"),
+    "NUL 900 deep": (nested(900, '"\\u0000"'), ".".join(["description"] + ["0"] * 900), "invalid_character"),
 }
 
 
@@ -137,6 +146,8 @@ def test_text_that_is_kept(customer: Api) -> None:
         '"\U0001f984 \u202e \ufeff"': "\U0001f984 \u202e \ufeff",
         '"\\u0001\\n\\u007f"': "\x01\n\x7f",
         '"\\\\u0000"': "\\u0000",
+        '"\\\\ud800"': "\\ud800",
+        json.dumps("[{," * 300): "[{," * 300,
         json.dumps("x" * 1024): "x" * 1024,
         json.dumps("\U0001f984" * 1024): "\U0001f984" * 1024,
     }.items():
@@ -226,6 +237,22 @@ def test_bad_bodies_of_the_platform(platform: Api, customer: Api, database: Data
     assert stored() == before
 
 
+def test_a_parameter_that_is_there_twice(platform: Api) -> None:
+    """A parameter of a query that is repeated is 400, naming it: none of its values is silently the one that counts."""
+    for query in ("limit=1&limit=2", "limit=1&limit=1", "limit=1&after=x&limit=1"):
+        assert faults(platform("GET", f"/webhooks?{query}")) == [("limit", "repeated")]
+    both = "status=ACTIVE&after=x&status=DISABLED&after=y"
+    assert faults(platform("GET", f"/webhooks?{both}")) == [("after", "repeated"), ("status", "repeated")]
+
+
+def test_very_many_parameters(platform: Api) -> None:
+    """Of a query with more than 100 parameters none is looked at: 400."""
+    names = [f"x{number}" for number in range(60_000)]
+    assert len(faults(platform("GET", f"/webhooks?{'&'.join(names[:100])}"))) == 100
+    for number in (101, 60_000):
+        assert faults(platform("GET", f"/webhooks?{'&'.join(names[:number])}")) == [("query", "too_many")]
+
+
 # Size and media type
 
 
@@ -246,6 +273,18 @@ def test_media_type_of_a_body(customer: Api) -> None:
     for json_ in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
         assert customer("POST", WEBHOOK, data=body, content_type=json_).status_code == 201, json_
         customer("DELETE", WEBHOOK)
+
+
+def test_a_compressed_body(customer: Api) -> None:
+    """A body with a Content-Encoding is 415, which says that it must have none, and stores nothing."""
+    body = json.dumps({"callbackUrl": URL_1}).encode()
+    options = {"content_type": "application/json", "headers": {"Content-Encoding": "gzip"}}
+    refused = customer("POST", WEBHOOK, data=gzip.compress(body), **options)
+    assert (refused.status_code, refused.headers["Accept-Encoding"]) == (415, "identity")
+    assert "Content-Encoding" in refused.json["detail"]
+    assert customer("GET", WEBHOOK).status_code == 404
+    accepted = customer("POST", WEBHOOK, data=body, **options | {"headers": {"Content-Encoding": "Identity"}})
+    assert accepted.status_code == 201
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -47,6 +47,9 @@ def assert_problem(response: TestResponse, status: int, *more: str) -> None:
     assert problem["type"] == "about:blank" or problem["type"].startswith("urn:webhook-admin:")
     assert problem["title"]
     assert problem["detail"]
+    assert response.data.endswith(b"\n")
+    # Of one connection only, so no business of an application's (PEP 3333).
+    assert "Connection" not in response.headers
 
 
 # Every error
@@ -86,6 +89,11 @@ def test_every_conflict_is_a_problem(customer: Api, method: str, headers: dict[s
     assert_problem(customer(method, WEBHOOK, json=BODY, headers=headers), status)
 
 
+def test_413_has_its_name_of_today(customer: Api) -> None:
+    """A 413 is called as in RFC 9110."""
+    assert customer("POST", WEBHOOK, **OVERSIZED).json["title"] == "Content Too Large"
+
+
 def test_401_says_how_to_authenticate(anyone: Api) -> None:
     """A 401 carries WWW-Authenticate."""
     assert anyone("GET", WEBHOOK).headers["WWW-Authenticate"].startswith("Bearer")
@@ -105,6 +113,31 @@ def test_405_says_what_is_allowed(platform: Api) -> None:
             response = platform(method, path)
             assert_problem(response, 405)
             assert set(response.headers["Allow"].split(", ")) == methods, path
+
+
+def test_options_says_what_is_allowed(callers: Callers) -> None:
+    """OPTIONS is judged like any other call, and answered by Allow alone: 204 without body and media type."""
+    assert_problem(callers.anyone("OPTIONS", WEBHOOK), 401)
+    assert_problem(callers.customer("OPTIONS", "/accounts"), 403)
+    for caller, path, methods in (
+        (callers.customer, WEBHOOK, {"POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+        (callers.anyone, "/health/live", {"GET", "HEAD", "OPTIONS"}),
+        (callers.anyone, "/docs", {"GET", "HEAD", "OPTIONS"}),
+    ):
+        response = caller("OPTIONS", path)
+        assert (response.status_code, response.data, response.content_type) == (204, b"", None)
+        assert set(response.headers["Allow"].split(", ")) == methods
+
+
+@pytest.mark.parametrize("path", ["", "accounts", "*", "//accounts", "//", "host:80"])
+def test_targets_that_are_no_path(callers: Callers, path: str) -> None:
+    """A target that does not begin with one "/" is 404, not a redirect to a Host that the client has made up."""
+    for caller in (callers.anyone, callers.platform):
+        for method in ("GET", "OPTIONS"):
+            overrides = {"PATH_INFO": path, "HTTP_HOST": "evil.example"}
+            response = caller(method, "/", environ_overrides=overrides)
+            assert_problem(response, 404)
+            assert "evil" not in str(response.headers)
 
 
 def test_unknown_paths(callers: Callers) -> None:
@@ -238,6 +271,16 @@ def test_503_while_the_store_is_away(customer: Api, database: Database) -> None:
     after = customer("GET", WEBHOOK)
     assert (after.headers["ETag"], after.json["callbackUrl"]) == (before, URL_1)
     assert customer("PUT", WEBHOOK, json={"callbackUrl": URL_2}).status_code == 200
+
+
+def test_401_while_the_store_is_away(customer: Api, database: Database) -> None:
+    """A key that is malformed by itself is 401 also while nobody can ask the store; any other is 503."""
+    key = str(customer.key)
+    swapped = replace(customer, key=key[:-1] + ("0" if key[-1] != "0" else "1"))
+    with away(database):
+        for malformed in (swapped, replace(customer, key="x"), replace(customer, key=None)):
+            assert_problem(malformed("GET", WEBHOOK), 401)
+        assert_problem(customer("GET", WEBHOOK), 503)
 
 
 @pytest.fixture

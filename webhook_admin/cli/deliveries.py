@@ -19,7 +19,7 @@ from webhook_admin.events import Status
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
 from webhook_admin.web.fields import Text, Timestamp
-from webhook_admin.web.schemas import Schema
+from webhook_admin.web.records import Answer
 
 _COLUMNS = (
     "createdAt",
@@ -37,7 +37,7 @@ _COLUMNS = (
 _TIME = FieldType("time", Timestamp())
 
 
-class Delivery(Schema):
+class Delivery(Answer):
     id = Text()
     account_id = Text()
     message_id = Text()
@@ -56,7 +56,7 @@ class Delivery(Schema):
     last_status_code = fields.Integer()
 
 
-class Attempt(Schema):
+class Attempt(Answer):
     number = fields.Integer()
     started_at = Timestamp()
     duration_ms = fields.Integer()

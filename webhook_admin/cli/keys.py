@@ -39,7 +39,7 @@ def create(account_id: str | None, platform: bool, name: str | None, expires_at:
         raise click.UsageError("Say one of --account ID and --platform.")
     with open_store() as store, store.transaction() as connection:
         key = nouns.create(connection, account_id, datetime.now(UTC), name, expires_at)
-    show(schemas.NewKey(), key, json_)
+    show(schemas.CreatedKey(), key, json_)
 
 
 @keys.command(name="list")

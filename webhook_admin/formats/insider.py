@@ -4,7 +4,7 @@ from typing import Any
 
 from webhook_admin.events import UNSUCCESSFUL, Event, Reason, Status
 from webhook_admin.formats import rows
-from webhook_admin.formats.schemas import TAGS, TEXT, Schema, closed, present
+from webhook_admin.formats.schemas import INTEGER, TAGS, TEXT, Schema, present, record
 from webhook_admin.formats.success import ONLY_200
 
 SUCCESS = ONLY_200
@@ -38,18 +38,16 @@ REASONS: rows.Rows[tuple[str, int]] = {
     ),
 }
 
-_REASON = closed(
-    "reason",
+_REASON = record(
     {
         "message": {"type": "string", "enum": ["Carrier Violation", "Hard Bounce", "Soft Bounce"]},
         "code": {"type": "integer", "enum": [1400, 1404, 1408, 1409]},
     },
 )
-SCHEMA: Schema = closed(
-    "insider",
+SCHEMA: Schema = record(
     {"id": TEXT, "uniqueArgs": TAGS, "event": {"type": "string", "enum": ["sent", "delivered", "undelivered"]}},
     {
-        "partCount": {"type": "integer", "description": "With sent."},
+        "partCount": INTEGER | {"description": "With sent."},
         "reason": _REASON | {"description": "With undelivered."},
     },
 ) | {

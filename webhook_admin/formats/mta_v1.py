@@ -7,7 +7,7 @@ from typing import Any
 
 from webhook_admin.events import Event, Reason, Status
 from webhook_admin.formats import rows
-from webhook_admin.formats.schemas import TAGS, TEXT, Schema, closed
+from webhook_admin.formats.schemas import TAGS, TEXT, Schema, nullable, record
 from webhook_admin.formats.success import ONLY_200
 
 SUCCESS = ONLY_200
@@ -79,17 +79,15 @@ CODES: rows.Rows[Code] = {
         }
     ),
 }
-_NULLABLE = {"type": ["string", "null"]}
-SCHEMA: Schema = closed(
-    "mta-v1",
+SCHEMA: Schema = record(
     {
         "type": {"type": "string", "const": "delivery-status"},
         "messageId": {
-            "type": ["integer", "string"],
+            "anyOf": [{"type": "integer"}, TEXT],
             "description": "A number, of any size, where the id is one in decimal digits.",
         },
-        "externalId": _NULLABLE | {"description": "The id that you gave the message."},
-        "destinationNumber": _NULLABLE,
+        "externalId": nullable(TEXT) | {"description": "The id that you gave the message."},
+        "destinationNumber": nullable(TEXT),
         "status": {
             "type": "integer",
             "enum": [code.value for code in Code],

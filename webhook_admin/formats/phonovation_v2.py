@@ -4,7 +4,7 @@ from typing import Any
 
 from webhook_admin.events import Event, Reason, Status
 from webhook_admin.formats import rows
-from webhook_admin.formats.schemas import TEXT, TIME, Schema, closed, present
+from webhook_admin.formats.schemas import TEXT, TIME, Schema, present, record
 from webhook_admin.formats.success import ONLY_200
 
 SUCCESS = ONLY_200
@@ -22,8 +22,7 @@ ROWS: rows.Rows[tuple[str, str]] = {
     (Status.REJECTED, Reason.INVALID_SENDER): ("CAMPAIGN_ERROR", "Sender is not valid"),
 }
 
-SCHEMA: Schema = closed(
-    "phonovation-v2",
+SCHEMA: Schema = record(
     {
         "Status": {"type": "string", "enum": ["MESSAGE_SUCCESS", "MESSAGE_ERROR", "CAMPAIGN_ERROR"]},
         "FinishedAt": TIME,

@@ -4,7 +4,7 @@ from typing import Any
 
 from webhook_admin.events import Event, Reason, Status
 from webhook_admin.formats import rows
-from webhook_admin.formats.schemas import TEXT, TIME, Schema, closed
+from webhook_admin.formats.schemas import INTEGER, NUMBER, TEXT, TIME, Schema, nullable, record
 from webhook_admin.formats.success import ONLY_200
 
 SUCCESS = ONLY_200
@@ -34,38 +34,32 @@ DETAILED_STATUSES: rows.Rows[str] = {
 }
 
 _NAMES = list(dict.fromkeys(NAMES.values()))
-_TEXT = {"type": ["string", "null"]}
-_NUMBER = {"type": ["number", "null"]}
-_REASON = closed(
-    "reason",
+_TEXT = nullable(TEXT)
+_REASON = record(
     {
         "detailedStatus": {"type": "string", "enum": [*_NAMES, *dict.fromkeys(DETAILED_STATUSES.values())]},
         "description": _TEXT,
     },
 )
-SCHEMA: Schema = closed(
-    "routee",
+SCHEMA: Schema = record(
     {
         "messageId": TEXT,
         "smsId": _TEXT,
         "campaignTrackingId": _TEXT,
-        "part": _NUMBER,
-        "parts": _NUMBER,
+        "part": nullable(INTEGER),
+        "parts": nullable(INTEGER),
         "label": _TEXT,
         "to": _TEXT,
         "from": _TEXT,
         "country": _TEXT,
         "operator": _TEXT,
-        "groups": {"type": ["array", "null"], "items": TEXT},
+        "groups": nullable({"type": "array", "items": TEXT}),
         "campaignName": _TEXT,
-        "status": closed(
-            "status",
-            {"name": {"type": "string", "enum": _NAMES}, "reason": _REASON, "updatedDate": TIME},
-        ),
+        "status": record({"name": {"type": "string", "enum": _NAMES}, "reason": _REASON, "updatedDate": TIME}),
         "message": _TEXT,
         "applicationName": _TEXT,
-        "latency": _NUMBER,
-        "price": _NUMBER,
+        "latency": nullable(NUMBER),
+        "price": nullable(NUMBER),
         "direction": _TEXT,
         "originatingService": _TEXT,
     },

@@ -3,27 +3,21 @@
 from typing import Any
 
 from webhook_admin.events import Channel, Event, Reason, Status
-from webhook_admin.formats.schemas import TAGS, TEXT, TIME, Schema
+from webhook_admin.formats.schemas import INTEGER, TAGS, TEXT, TIME, Schema, nullable, record
 from webhook_admin.formats.success import ANY_2XX
 
 SUCCESS = ANY_2XX
-# Open to more properties: this format is ours, and may grow.
-SCHEMA: Schema = {
-    "title": "standard",
-    "type": "object",
-    "required": ["eventId", "messageId", "channel", "status", "timestamp", "error"],
-    "properties": {
+SCHEMA: Schema = record(
+    {
         "eventId": TEXT,
         "messageId": TEXT,
         "channel": {"type": "string", "enum": [channel.value for channel in Channel]},
         "status": {"type": "string", "enum": [status.value for status in Status]},
         "timestamp": TIME,
-        "error": {
-            "type": ["object", "null"],
-            "description": "What the carrier or provider said, in its own terms.",
-            "required": ["code", "message"],
-            "properties": {"code": {"type": ["string", "integer"]}, "message": TEXT},
-        },
+        "error": nullable(record({"code": {"anyOf": [TEXT, INTEGER]}, "message": TEXT}))
+        | {"description": "What the carrier or provider said, in its own terms."},
+    },
+    {
         "customerMessageId": {"type": "string", "description": "The id that you gave the message."},
         "to": TEXT,
         "from": TEXT,
@@ -34,7 +28,7 @@ SCHEMA: Schema = {
         },
         "tags": TAGS,
     },
-}
+)
 
 
 def body(event: Event) -> dict[str, Any]:

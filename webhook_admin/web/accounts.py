@@ -20,7 +20,10 @@ class Accounts(MethodView):
     @blueprint.response(200, schemas.AccountPage)
     @operation("listAccounts", *PLATFORM, *PARAMETERS)
     def get(self, page: dict[str, Any]) -> Any:
-        """List the accounts, by id"""
+        """List the accounts, by id
+
+        In pages that neither repeat nor skip an account while others come and go.
+        """
         return accounts.list_accounts(connection(), **page)
 
 
@@ -29,7 +32,10 @@ class Account(MethodView):
     @blueprint.response(200, schemas.Account)
     @operation("getAccount", *PLATFORM, AccountNotFound())
     def get(self, account_id: str) -> Any:
-        """Get an account"""
+        """Get an account
+
+        Its name, and when it was created and last changed.
+        """
         return accounts.get(connection(), account_id)
 
     @blueprint.arguments(schemas.AccountInput, required=False)
@@ -37,7 +43,10 @@ class Account(MethodView):
     @blueprint.alt_response(201, schema=schemas.Account, description="Created", success=True)
     @operation("putAccount", *PLATFORM, *JSON_BODY)
     def put(self, body: dict[str, Any], account_id: str) -> Any:
-        """Create an account, or change its name"""
+        """Create an account, or change its name
+
+        Repeating the call is harmless. A name that is left out keeps its value; null takes it away.
+        """
         account, is_new = accounts.put(connection(), account_id, now(), **body)
         return account, 201 if is_new else 200
 

@@ -75,7 +75,10 @@ def _endpoint() -> str:
 def _authenticate(needed: Access) -> None:
     named = (request.view_args or {}).get("account_id") or request.headers.get("X-Account-Id")
     known = named if named and ACCOUNT_ID.fullmatch(named) else None
-    caller = keys.authenticate(connection(), _presented(), now(), known)
+    key = _presented()
+    # Before the store is asked: a malformed key is 401 also while the store is away.
+    keys.id_of(key)
+    caller = keys.authenticate(connection(), key, now(), known)
     g.caller = caller
     parts().last_used.note(caller, now())
     if caller.account_id is None:

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from flask import Blueprint, Response, current_app, redirect, send_from_directory
+from flask import Blueprint, Response, current_app, redirect, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
 _ASSETS = str(files("flask_swagger_ui") / "dist")
@@ -35,7 +35,7 @@ blueprint = Blueprint("docs", __name__)
 @blueprint.get("/")
 @blueprint.get("/docs/")
 def home() -> ResponseReturnValue:
-    return redirect("/docs")
+    return redirect(url_for("docs.page"))
 
 
 @blueprint.get("/docs")

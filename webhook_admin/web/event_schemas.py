@@ -5,13 +5,12 @@ from typing import Any
 
 from marshmallow import fields
 
-from webhook_admin import formats
 from webhook_admin.accounts import ACCOUNT_ID
 from webhook_admin.events import UNSUCCESSFUL, Channel, Reason, Status
+from webhook_admin.web.enumerations import CHANNEL, MESSAGE_STATUS, PAYLOAD_FORMAT_NAME, REASON
 from webhook_admin.web.event_fields import Count, ErrorCode, EventTime, Number, Tags, Texts
-from webhook_admin.web.fields import CallbackUrl, Fault, Text
-from webhook_admin.web.records import Faults, Object, Objects, Record
-from webhook_admin.web.schemas import Schema
+from webhook_admin.web.fields import CallbackUrl, Choice, Fault, Text
+from webhook_admin.web.records import Answer, Faults, Object, Objects, Record
 
 MOST_EVENTS = 1_000
 MAX_BODY = 4 * 1024 * 1024
@@ -60,12 +59,8 @@ class Event(Record):
         metadata={"description": "Whose message it is; the account must exist.", "examples": ["acme"]},
     )
     message_id = Text(required=True, most=128, metadata={"examples": ["48151623"]})
-    channel = Text(required=True, choices=Channel, metadata={"examples": [Channel.SMS]})
-    status = Text(
-        required=True,
-        choices=Status,
-        metadata={"description": "What has become of the message.", "examples": [Status.UNDELIVERED]},
-    )
+    channel = Choice(CHANNEL, required=True, metadata={"examples": [Channel.SMS]})
+    status = Choice(MESSAGE_STATUS, required=True, metadata={"examples": [Status.UNDELIVERED]})
     timestamp = EventTime(
         required=True, metadata={"description": _TIMESTAMP, "examples": ["2026-04-09T14:39:40.69257Z"]}
     )
@@ -78,8 +73,8 @@ class Event(Record):
             "examples": ["evt-48151623-6"],
         },
     )
-    reason = Text(
-        choices=Reason,
+    reason = Choice(
+        REASON,
         metadata={
             "description": f"Why it has not arrived; only with {_WITH_REASON}.",
             "examples": [Reason.UNREACHABLE],
@@ -100,8 +95,8 @@ class Event(Record):
             "maxLength": 2048,
         }
     )
-    payload_format = Text(
-        choices=formats.FORMATS,
+    payload_format = Choice(
+        PAYLOAD_FORMAT_NAME,
         metadata={"description": "Only beside `callbackUrl`: its format. Left out: the webhook's, else `standard`."},
     )
     details = Object(
@@ -118,11 +113,11 @@ class Event(Record):
         return faults
 
 
-class EventsInput(Schema):
+class EventsInput(Record):
     events = Objects(Event, most=MOST_EVENTS, required=True)
 
 
-class Accepted(Schema):
+class Accepted(Answer):
     accepted = fields.Integer(required=True, metadata={"description": "Events that are new and now on their way."})
     duplicates = fields.Integer(
         required=True, metadata={"description": "Events that were on record already, or came twice in this call."}

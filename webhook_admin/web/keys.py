@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import url_for
 from flask.views import MethodView
 
 from webhook_admin import keys
@@ -10,7 +11,15 @@ from webhook_admin.web import schemas
 from webhook_admin.web.auth import path_account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, parts
-from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PATH_KEY_ID, PLATFORM, operation
+from webhook_admin.web.openapi import (
+    JSON_BODY,
+    LOCATION,
+    PARAMETERS,
+    PATH_ACCOUNT_ID,
+    PATH_KEY_ID,
+    PLATFORM,
+    operation,
+)
 
 blueprint = Blueprint("keys", __name__, description="The API keys of an account. Platform keys only.")
 
@@ -21,11 +30,14 @@ class Keys(MethodView):
     @blueprint.response(200, schemas.KeyPage)
     @operation("listKeys", *PLATFORM, *PARAMETERS, AccountNotFound())
     def get(self, page: dict[str, Any], account_id: str) -> Any:
-        """List the account's API keys, the oldest first"""
+        """List the account's API keys, the oldest first
+
+        With what is known about each, and never the key itself.
+        """
         return keys.list_keys(connection(), path_account_id(), **page)
 
     @blueprint.arguments(schemas.KeyInput, required=False)
-    @blueprint.response(201, schemas.NewKey)
+    @blueprint.response(201, schemas.CreatedKey, headers=LOCATION)
     @operation("createKey", *PLATFORM, *JSON_BODY, AccountNotFound(), TooManyKeys())
     def post(self, body: dict[str, Any], account_id: str) -> Any:
         """Create an API key for the account
@@ -34,7 +46,8 @@ class Keys(MethodView):
         replaced without a gap.
         """
         with parts().database.transaction() as transaction:
-            return keys.create(transaction, path_account_id(), now(), **body)
+            key = keys.create(transaction, path_account_id(), now(), **body)
+        return key, {"Location": url_for("keys.Key", account_id=account_id, key_id=key.id)}
 
 
 @blueprint.route("/accounts/<account_id>/keys/<key_id>", parameters=[PATH_ACCOUNT_ID, PATH_KEY_ID])

@@ -10,8 +10,10 @@ from marshmallow import fields
 
 from webhook_admin import errors
 from webhook_admin.accounts import ACCOUNT_ID
-from webhook_admin.web import openapi_webhooks, problems, schemas
+from webhook_admin.web import enumerations, openapi_webhooks, problems, schemas
 from webhook_admin.web.blueprint import View
+from webhook_admin.web.fields import Choice
+from webhook_admin.web.records import UNKNOWN_FIELD
 
 Failure = errors.Error | int
 
@@ -32,20 +34,20 @@ X_ACCOUNT_ID = _parameter(
 )
 IF_MATCH = _parameter("If-Match", "Do it only if the webhook's ETag is still one of these.")
 IF_NONE_MATCH = _parameter("If-None-Match", "Answer 304 if the webhook's ETag is still one of these.")
+UNLESS_MATCH = _parameter("If-None-Match", "Do it only if the webhook's ETag is none of these.")
 ETAG = {"ETag": _header("Changes whenever the webhook does.") | {"required": True}}
 LOCATION = {"Location": _header("The path of what was made.") | {"required": True}}
-PATH_ACCOUNT_ID = _parameter("account_id", "The account's id, the platform's own.", pattern=ACCOUNT_ID_PATTERN) | {
-    "in": "path",
-    "required": True,
-}
-PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | {"in": "path", "required": True}
+_IN_PATH = {"in": "path", "required": True}
+_ACCOUNT = "The account's id, the platform's own; not `.` or `..`."
+PATH_ACCOUNT_ID = _parameter("account_id", _ACCOUNT, pattern=ACCOUNT_ID_PATTERN) | _IN_PATH
+PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | _IN_PATH
 
 ANYONE: tuple[Failure, ...] = (500,)
 KEY_HOLDER = (*ANYONE, errors.Unauthenticated(), errors.StoreUnavailable())
 PLATFORM = (*KEY_HOLDER, errors.PlatformKeyRequired())
 ACCOUNT = (*KEY_HOLDER, errors.OtherAccount(), errors.AccountNotNamed(), errors.AccountNotFound())
-PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *schemas.UNKNOWN_FIELD)]),)
-JSON_BODY = (413, 415, errors.InvalidInput([errors.FieldError("naem", *schemas.UNKNOWN_FIELD)]))
+PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *UNKNOWN_FIELD)]),)
+JSON_BODY = (413, 415, errors.InvalidInput([errors.FieldError("naem", *UNKNOWN_FIELD)]))
 
 
 _DESCRIPTION = """\
@@ -59,7 +61,29 @@ event of the account's messages is POSTed there.
 
 Every error is `application/problem+json` (RFC 9457): `type` and the `code` of each of its `errors` are for programs,
 `detail` and `message` for people. Every answer has an `X-Correlation-Id`, the request's own if it sent one.
+
+Requests are closed: a field that a call does not know is refused. Answers and notifications are open: ignore what you
+do not know, as fields may be added. A body may have 64 KiB and 3,276 JSON values, that of `POST /events` 4 MiB and
+209,715.
 """
+
+
+_SECURITY_SCHEMES = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The API key by itself: `X-API-Key: whak_...` (an account key) or `whpk_...` (a platform key).",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The same API key as `Authorization: Bearer whak_...`, for clients that have no other header. "
+        "If both are sent, they must be the same.",
+    },
+}
+# Keywords that say something about a value without limiting it.
+_ANNOTATIONS = {"description", "examples", "default"}
 
 
 def operation(operation_id: str, *failures: Failure, **document: Any) -> Callable[[View], View]:
@@ -92,19 +116,21 @@ def init_app(app: Flask) -> Api:
         "API_SPEC_OPTIONS": {
             "info": {
                 "description": _DESCRIPTION,
+                "contact": {"name": "The messaging platform that runs this service"},
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
+            # Relative to this document, so that it is true under any host and path prefix.
+            "servers": [{"url": ".", "description": "The service that this document comes from."}],
             "webhooks": {"deliveryStatus": {"post": openapi_webhooks.OPERATION}},
             "security": [{"apiKey": []}, {"bearer": []}],
         },
     }
     api = _Api(app)
-    api.ma_plugin.converter.add_attribute_function(_property_names)
-    either = "An API key. It may be sent in either way; both at once must be the same."
-    api_key = {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": either}
-    api.spec.components.security_scheme("apiKey", api_key)
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": either})
-    api.spec.tag({"name": "notifications", "description": "What a receiver gets."})
+    api.ma_plugin.converter.add_attribute_function(_document_field)
+    for name, scheme in _SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
+    for enumeration in enumerations.ALL:
+        api.spec.components.schema(enumeration.name, enumeration.schema)
     api.spec.components.schema("Problem", schema=schemas.Problem)
     return api
 
@@ -123,9 +149,23 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest has no types
         """Keep flask-smorest's way of paging out of the document."""
 
 
-def _property_names(_converter: Any, field: fields.Field[Any], **_options: Any) -> dict[str, Any]:
-    """A keyword of JSON Schema that apispec does not pass on."""
-    return {name: field.metadata[name] for name in ("propertyNames",) if name in field.metadata}
+def _document_field(_converter: Any, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """Change what apispec says of a field, `ret`, to what generators of code understand.
+
+    An enumeration is a reference to its name. What may be null is `anyOf`, not a list of types. Two keywords of JSON
+    Schema that apispec leaves out are added.
+    """
+    ret |= {name: field.metadata[name] for name in ("propertyNames", "const") if name in field.metadata}
+    if isinstance(field, Choice):
+        for name in ("type", "enum"):
+            ret.pop(name, None)
+        ret |= field.enumeration.reference
+    if field.allow_none:
+        value = {name: ret.pop(name) for name in list(ret) if name not in _ANNOTATIONS}
+        if "type" in value:
+            value["type"] = next(type_ for type_ in value["type"] if type_ != "null")
+        ret["anyOf"] = [value, {"type": "null"}]
+    return ret
 
 
 def _add_failure(responses: dict[int, Any], failure: Failure) -> None:
@@ -136,7 +176,7 @@ def _add_failure(responses: dict[int, Any], failure: Failure) -> None:
     content = response.setdefault("content", {}).setdefault(
         "application/problem+json", {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
     )
-    name = body["type"].removeprefix(problems.TYPE)
+    name = body["type"].removeprefix(enumerations.TYPE_PREFIX)
     content["examples"][str(body["status"]) if name == "about:blank" else name] = {"value": body}
     for name, value in problems.HEADERS.get(body["status"], {}).items():
         response.setdefault("headers", {})[name] = _header(f"As `{value}`.") | {"required": True}

@@ -6,12 +6,26 @@ from flask_smorest import Api
 
 from webhook_admin import formats
 from webhook_admin.events import Status
+from webhook_admin.web import enumerations
 
 
 def describe(api: Api) -> None:
     """Add each payload format's body to the document's schemas, under the name that its class is to have."""
     for name, module in formats.FORMATS.items():
-        api.spec.components.schema(_class_name(name), module.SCHEMA)
+        api.spec.components.schema(_class_name(name), _with_references(module.SCHEMA))
+    api.spec.components.schema("Notification", _NOTIFICATION)
+
+
+def _with_references(schema: Any) -> Any:
+    """The schema, its lists of strings replaced by references where they have a name in the document."""
+    if isinstance(schema, list):
+        return list(map(_with_references, schema))
+    if not isinstance(schema, dict):
+        return schema
+    for enumeration in enumerations.ALL:
+        if schema.get("enum") == list(enumeration):
+            return enumeration.reference
+    return {name: _with_references(below) for name, below in schema.items()}
 
 
 def _class_name(name: str) -> str:
@@ -33,8 +47,13 @@ def _example(name: str) -> dict[str, Any]:
     return bodies.get(Status.DELIVERED) or next(iter(bodies.values()))
 
 
+_NOTIFICATION = {
+    "description": "What a receiver gets, in one of the payload formats.",
+    "oneOf": [{"$ref": f"#/components/schemas/{_class_name(name)}"} for name in formats.FORMATS],
+}
 OPERATION: dict[str, Any] = {
     "operationId": "receiveDeliveryStatus",
+    # Of no section that the document lists: those are of calls, and a generator keeps a file for each.
     "tags": ["notifications"],
     "summary": "A delivery-status event of one message",
     "description": "POSTed to the callback URL. Verify it by Standard Webhooks (https://www.standardwebhooks.com) with "
@@ -59,9 +78,7 @@ OPERATION: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "anyOf": [{"$ref": f"#/components/schemas/{_class_name(name)}"} for name in formats.FORMATS]
-                },
+                "schema": {"$ref": "#/components/schemas/Notification"},
                 "examples": {
                     name: {"summary": formats.description(name), "value": _example(name)} for name in formats.FORMATS
                 },

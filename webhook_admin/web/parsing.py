@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from webhook_admin.errors import FieldError, InvalidInput
@@ -16,6 +17,8 @@ from webhook_admin.web.strict_json import bad_body, decode, printable
 
 # Bytes; no body needs more unless its blueprint says so.
 MAX_BODY = 64 * 1024
+# No call knows more than a few.
+_MAX_PARAMETERS = 100
 
 
 class StrictParser(FlaskParser):
@@ -40,12 +43,36 @@ class StrictParser(FlaskParser):
             return {}
         if req.mimetype != "application/json":
             raise UnsupportedMediaType(NOT_JSON)
-        return decode(_body(req, self._max_body))
+        if req.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedEncoding
+        return decode(_body(req, self._max_body), self._max_body)
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The parameters, each once. Raises `InvalidInput`."""
+        if req.query_string.count(b"&") >= _MAX_PARAMETERS:
+            message = f"Must not have more than {_MAX_PARAMETERS} parameters."
+            raise InvalidInput([FieldError("query", "too_many", message)])
+        parameters: Any = MultiDictProxy(req.args, schema)
+        several = {name for name, values in req.args.lists() if len(values) > 1} - parameters.multiple_keys
+        if several:
+            message = "This parameter is there more than once."
+            raise InvalidInput([FieldError(printable(name), "repeated", message) for name in sorted(several)])
+        return parameters
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_options: Any) -> NoReturn:
         """Say everything that the schema has found wrong."""
         messages: Any = error.messages
         raise InvalidInput(list(_field_errors(messages.get("json") or messages.get("query")))) from None
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body is compressed (RFC 9110, section 8.4)."""
+
+    description = "The body must not be compressed: send it without Content-Encoding."
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        """Say which coding would do (RFC 9110, section 12.5.3)."""
+        return [*super().get_headers(*arguments), ("Accept-Encoding", "identity")]
 
 
 def _body(request: Request, limit: int) -> bytes:

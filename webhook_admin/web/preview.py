@@ -14,13 +14,11 @@ from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.delivery_status import PATH
-from webhook_admin.web.event_schemas import MAX_BODY
 from webhook_admin.web.openapi import ACCOUNT, X_ACCOUNT_ID, operation
 from webhook_admin.web.preview_schemas import EXAMPLE, Preview, PreviewInput
 from webhook_admin.webhooks import Webhook, WebhookStatus
 
-# Whatever can be posted to /events can be looked at.
-blueprint = Blueprint("preview", __name__, description="What a receiver is going to get.", max_body=MAX_BODY)
+blueprint = Blueprint("preview", __name__, description="What a receiver is going to get.")
 _OTHER_ACCOUNT = FieldError("event.accountId", "other_account", "Leave it out, or name the account that is acted for.")
 
 

@@ -2,11 +2,10 @@
 
 from marshmallow import fields
 
-from webhook_admin import formats
+from webhook_admin.web.enumerations import PAYLOAD_FORMAT_NAME
 from webhook_admin.web.event_schemas import Event
-from webhook_admin.web.fields import Text
-from webhook_admin.web.records import Object
-from webhook_admin.web.schemas import Schema
+from webhook_admin.web.fields import Choice, Text
+from webhook_admin.web.records import Answer, Object, Record
 
 
 class PreviewEvent(Event):
@@ -17,16 +16,16 @@ class PreviewEvent(Event):
     )
 
 
-class PreviewInput(Schema):
+class PreviewInput(Record):
     event = Object(PreviewEvent, required=True)
-    payload_format = Text(
-        choices=formats.FORMATS,
+    payload_format = Choice(
+        PAYLOAD_FORMAT_NAME,
         metadata={"description": "How to write it. Left out: as it would be, by the event or else by the webhook."},
     )
 
 
-class Preview(Schema):
-    method = Text(required=True, choices=["POST"])
+class Preview(Answer):
+    method = fields.String(required=True, metadata={"const": "POST"})
     url = fields.String(required=True, metadata={"description": "Where the request would go."})
     headers = fields.Dict(
         keys=fields.String(),

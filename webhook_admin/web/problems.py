@@ -1,16 +1,16 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g, json
+from flask import Flask, Response, current_app, g, json, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webhook_admin import errors
+from webhook_admin.web.enumerations import TYPE_PREFIX
 
 log = structlog.get_logger()
 
@@ -28,11 +28,11 @@ HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'}, 503: {"Ret
 
 NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
 FAILED = "The service has failed. Its log says why under this correlation id."
+# Named in RFC 9110, section 15.5.14; Werkzeug has the name of RFC 7231.
+_TITLES = {413: "Content Too Large"}
 
-
-TYPE = "urn:webhook-admin:"
-# A body of a thousand events can have any number.
-MOST_FAULTS = 100
+# How many are listed; a body of a thousand events can have any number.
+MAX_FAULTS = 100
 
 
 def status_of(error: type[errors.Error]) -> int:
@@ -44,7 +44,7 @@ def problem(error: errors.Error) -> dict[str, Any]:
     """The body that says `error`."""
     faults = _first(error.errors) if isinstance(error, errors.InvalidInput) else []
     body: dict[str, Any] = {
-        "type": TYPE + error.code,
+        "type": TYPE_PREFIX + error.code,
         "title": error.title,
         "status": status_of(type(error)),
         "detail": str(errors.InvalidInput(faults) if faults else error),
@@ -56,15 +56,16 @@ def problem(error: errors.Error) -> dict[str, Any]:
 
 def _first(faults: Sequence[errors.FieldError]) -> Sequence[errors.FieldError]:
     """The faults, and from a certain number on how many more there are."""
-    more = len(faults) - MOST_FAULTS
+    more = len(faults) - MAX_FAULTS
     if more <= 0:
         return faults
-    return [*faults[:MOST_FAULTS], errors.FieldError("body", "more", f"At least {more:,} more are not listed.")]
+    return [*faults[:MAX_FAULTS], errors.FieldError("body", "more", f"At least {more:,} more are not listed.")]
 
 
 def http_problem(status: int, detail: str) -> dict[str, Any]:
     """The body for what HTTP itself has a word for."""
-    return {"type": "about:blank", "title": HTTP_STATUS_CODES[status], "status": status, "detail": detail}
+    title = _TITLES.get(status, HTTP_STATUS_CODES[status])
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
 EXAMPLES = {
@@ -88,11 +89,25 @@ class Application(Flask):
         """Log the traceback of what becomes a 500."""
         log.error("failed", exc_info=exc_info, correlation_id=g.correlation_id)
 
+    def make_default_options_response(self) -> Response:
+        """Answer OPTIONS by Allow alone (RFC 9110, section 9.3.7), and not as the HTML that Flask calls it."""
+        response = super().make_default_options_response()
+        response.status_code = 204
+        return response
+
 
 def init_app(app: Flask) -> None:
     """Answer every exception with a problem."""
+    app.before_request(_require_path)
     app.register_error_handler(errors.Error, _known)
     app.register_error_handler(HTTPException, _http)
+
+
+def _require_path() -> None:
+    """Raise `NotFound` unless the request's path begins with one "/": Werkzeug would add it, or remove a second."""
+    path = request.environ["PATH_INFO"]
+    if path[:1] != "/" or path[:2] == "//":
+        raise NotFound
 
 
 def _known(error: errors.Error) -> Response:
@@ -104,11 +119,7 @@ def _known(error: errors.Error) -> Response:
 def _http(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         return _response(http_problem(500, FAILED) | {"correlationId": g.correlation_id})
-    status = error.code or 500
-    response = _response(http_problem(status, error.description or ""))
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        # The rest of the body stays unread, and would be taken for the next request.
-        response.headers["Connection"] = "close"
+    response = _response(http_problem(error.code or 500, error.description or ""))
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
     )
@@ -118,7 +129,8 @@ def _http(error: HTTPException) -> Response:
 def _response(body: dict[str, Any]) -> Response:
     status = body["status"]
     return current_app.response_class(
-        json.dumps(body),
+        # With a line end, so that a terminal shows what comes next on a line of its own.
+        json.dumps(body) + "\n",
         status,
         HEADERS.get(status),
         content_type="application/problem+json",

@@ -1,15 +1,20 @@
-"""The shapes of what goes in and out. JSON's names are the camelCase of ours; the examples are the documentation's."""
+"""The shapes of what goes in and out; the examples are the documentation's."""
 
-from typing import Any
-
-import marshmallow
-from marshmallow import RAISE, fields
+from marshmallow import fields
 
 from webhook_admin import formats
 from webhook_admin.accounts import ACCOUNT_ID
-from webhook_admin.events import Status
-from webhook_admin.web.fields import CallbackUrl, Fault, Limit, Text, Timestamp
-from webhook_admin.webhooks import DisabledReason, WebhookStatus
+from webhook_admin.web.enumerations import (
+    DISABLED_REASON,
+    FIELD_ERROR_CODE,
+    MESSAGE_STATUS,
+    PAYLOAD_FORMAT_NAME,
+    PROBLEM_TYPE,
+    SUCCESS_RULE,
+    WEBHOOK_STATUS,
+)
+from webhook_admin.web.fields import CallbackUrl, Choice, Limit, Text, Timestamp
+from webhook_admin.web.records import Answer, Parameters, Record
 
 _ACCOUNT_ID = {
     "description": "The platform's own id of the account.",
@@ -40,58 +45,28 @@ _EXPIRES_AT = {
 }
 
 
-UNKNOWN_FIELD = Fault("unknown_field", "There is no such field here.")
-WRONG_TYPE = Fault("wrong_type", "Must be a JSON object.")
-
-
 def _absent() -> None:
     """The value of a parameter that was not sent; a function, as a plain default would be documented."""
 
 
-class Schema(marshmallow.Schema):
-    """An object with these fields and no others."""
-
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {
-        "type": WRONG_TYPE,  # type: ignore[dict-item]  # kept as it is
-        "unknown": UNKNOWN_FIELD,  # type: ignore[dict-item]
-    }
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Name the field in JSON."""
-        first, *words = field_name.split("_")
-        field_obj.data_key = first + "".join(map(str.capitalize, words))
-
-
-class WebhookInput(Schema):
+class WebhookInput(Record):
     callback_url = CallbackUrl(required=True, metadata=_CALLBACK_URL)
-    payload_format = Text(choices=formats.FORMATS, metadata=_PAYLOAD_FORMAT)
+    payload_format = Choice(PAYLOAD_FORMAT_NAME, metadata=_PAYLOAD_FORMAT)
     description = Text(allow_none=True, metadata=_DESCRIPTION)
 
 
-class Webhook(Schema):
+class Webhook(Answer):
     id = Text(required=True, metadata={"description": "The same for as long as the webhook exists."})
     callback_url = fields.String(required=True, metadata=_CALLBACK_URL)
-    payload_format = Text(required=True, choices=formats.FORMATS)
+    payload_format = Choice(PAYLOAD_FORMAT_NAME, required=True)
     description = Text(required=True, allow_none=True, metadata=_DESCRIPTION)
-    status = Text(
-        required=True,
-        choices=WebhookStatus,
-        metadata={"description": "DISABLED: nothing is sent; PUT makes it ACTIVE again."},
-    )
-    disabled_reason = Text(
-        required=True,
-        allow_none=True,
-        choices=DisabledReason,
-        metadata={"description": "GONE: the receiver has answered 410.", "enum": [*DisabledReason, None]},
-    )
+    status = Choice(WEBHOOK_STATUS, required=True)
+    disabled_reason = Choice(DISABLED_REASON, required=True, allow_none=True)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
 
 
-class NewWebhook(Webhook):
+class CreatedWebhook(Webhook):
     signing_secret = Text(
         required=True,
         metadata={
@@ -105,23 +80,23 @@ class AccountWebhook(Webhook):
     account_id = fields.String(required=True, metadata=_ACCOUNT_ID)
 
 
-class AccountInput(Schema):
+class AccountInput(Record):
     name = Text(allow_none=True, metadata=_ACCOUNT_NAME)
 
 
-class Account(Schema):
+class Account(Answer):
     id = fields.String(required=True, metadata=_ACCOUNT_ID)
     name = Text(required=True, allow_none=True, metadata=_ACCOUNT_NAME)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
 
 
-class KeyInput(Schema):
+class KeyInput(Record):
     name = Text(allow_none=True, metadata=_KEY_NAME)
     expires_at = Timestamp(allow_none=True, metadata=_EXPIRES_AT)
 
 
-class _AnyKey(Schema):
+class _AnyKey(Answer):
     id = Text(required=True, metadata={"description": "Names the key without being secret."})
     account_id = fields.String(
         required=True, allow_none=True, metadata=_ACCOUNT_ID | {"description": "null: a platform key."}
@@ -135,26 +110,26 @@ class Key(_AnyKey):
     last_used_at = Timestamp(required=True, allow_none=True, metadata={"description": "To the minute."})
 
 
-class NewKey(_AnyKey):
+class CreatedKey(_AnyKey):
     key = Text(required=True, metadata={"description": "The key itself. Shown only here."})
 
 
-class AccountPage(Schema):
+class AccountPage(Answer):
     items = fields.List(fields.Nested(Account), required=True)
     next = _NEXT
 
 
-class KeyPage(Schema):
+class KeyPage(Answer):
     items = fields.List(fields.Nested(Key), required=True)
     next = _NEXT
 
 
-class WebhookPage(Schema):
+class WebhookPage(Answer):
     items = fields.List(fields.Nested(AccountWebhook), required=True)
     next = _NEXT
 
 
-class PageInput(Schema):
+class PageInput(Parameters):
     limit = Limit()
     after = Text(
         form=ACCOUNT_ID.pattern,
@@ -165,41 +140,37 @@ class PageInput(Schema):
 
 
 class WebhookPageInput(PageInput):
-    status = Text(load_default=_absent, choices=WebhookStatus, metadata={"description": "Only those of this status."})
+    status = Choice(WEBHOOK_STATUS, load_default=_absent, metadata={"description": "Only those of this status."})
 
 
-class NoParameters(Schema):
+class NoParameters(Parameters):
     pass
 
 
-class PayloadFormat(Schema):
-    name = Text(required=True, choices=formats.FORMATS)
+class PayloadFormat(Answer):
+    name = Choice(PAYLOAD_FORMAT_NAME, required=True)
     description = fields.String(required=True, metadata={"description": "What it is, and whose."})
-    success = Text(
-        required=True,
-        choices=["2xx", "200"],
-        metadata={"description": "The HTTP status by which a receiver acknowledges; `2xx` is any from 200 to 299."},
-    )
+    success = Choice(SUCCESS_RULE, required=True)
     examples = fields.Dict(
-        keys=Text(choices=Status),
+        keys=Choice(MESSAGE_STATUS),
         values=fields.Dict(),
         required=True,
         metadata={"description": "A body for each status that it can say, by status. Events in others are skipped."},
     )
 
 
-class PayloadFormatList(Schema):
+class PayloadFormatList(Answer):
     items = fields.List(fields.Nested(PayloadFormat), required=True)
 
 
-class FieldError(Schema):
+class FieldError(Answer):
     field = fields.String(required=True, metadata={"description": "The field's path, or the parameter or header."})
-    code = fields.String(required=True, metadata={"description": "What is wrong, for programs."})
+    code = Choice(FIELD_ERROR_CODE, required=True)
     message = fields.String(required=True, metadata={"description": "What is wrong, for people."})
 
 
-class Problem(Schema):
-    type = fields.String(required=True, metadata={"description": "Which problem it is, for programs.", "format": "uri"})
+class Problem(Answer):
+    type = Choice(PROBLEM_TYPE, required=True)
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String(required=True, metadata={"description": "What is wrong and what to do, for people."})
@@ -207,5 +178,5 @@ class Problem(Schema):
     correlation_id = fields.String(metadata={"description": "With 500: finds the failure in the service's log."})
 
 
-class Health(Schema):
-    status = Text(required=True, choices=["ok"])
+class Health(Answer):
+    status = fields.String(required=True, metadata={"const": "ok"})

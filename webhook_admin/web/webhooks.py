@@ -19,5 +19,8 @@ class Webhooks(MethodView):
     @blueprint.response(200, schemas.WebhookPage)
     @operation("listWebhooks", *PLATFORM, *PARAMETERS)
     def get(self, page: dict[str, Any]) -> Any:
-        """List every account's webhook, by account id"""
+        """List every account's webhook, by account id
+
+        In pages that neither repeat nor skip a webhook while others come and go.
+        """
         return webhooks.list_webhooks(connection(), **page)

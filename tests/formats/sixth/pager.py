@@ -4,7 +4,7 @@ from typing import Any
 
 from webhook_admin.events import Event, Status
 from webhook_admin.formats import rows
-from webhook_admin.formats.schemas import TEXT, Schema, closed
+from webhook_admin.formats.schemas import TEXT, Schema, record
 from webhook_admin.formats.success import ONLY_200
 
 SUCCESS = ONLY_200
@@ -13,7 +13,7 @@ ROWS: rows.Rows[bool] = {
     (Status.UNDELIVERED, None): False,
     (Status.FAILED, None): False,
 }
-SCHEMA: Schema = closed("pager", {"message": TEXT, "arrived": {"type": "boolean"}})
+SCHEMA: Schema = record({"message": TEXT, "arrived": {"type": "boolean"}})
 
 
 def body(event: Event) -> dict[str, Any] | None:

@@ -81,7 +81,7 @@ def _line(number: int, text: bytes) -> Line:
 
 def _with_id(text: bytes) -> bytes:
     """The event with an id. All else stays as it was written: numbers keep their digits."""
-    event = decode(text)
+    event = decode(text, MAX_BODY)
     if not isinstance(event, dict) or "id" in event:
         return text
     return b'{"id":"%b"%b%b' % (derived_id(event).encode(), b"," if event else b"", text[1:])
