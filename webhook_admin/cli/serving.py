@@ -3,12 +3,12 @@
 import shlex
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypeVar
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 from granian.constants import Interfaces
@@ -123,8 +123,23 @@ def worker() -> WSGIApplication:
     """The application, in a process of the server's that does not outlive it."""
     stop_with_parent()
     # By name: Flask is loaded here, in the worker, and not by every command.
-    application: WSGIApplication = resolve_name("webhook_admin.app:create_app")()
-    return application
+    return _closing_after_413(resolve_name("webhook_admin.app:create_app")())
+
+
+def _closing_after_413(application: WSGIApplication) -> WSGIApplication:
+    """Say that the connection closes after a 413: Granian closes it silently where a body was not read to its end.
+
+    The header belongs to the server and not to the application, which WSGI forbids to set it (PEP 3333).
+    """
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], object]:
+            closing = [("Connection", "close")] if status.startswith("413") else []
+            return start_response(status, [*headers, *closing], error)
+
+        return application(environ, start)
+
+    return serve
 
 
 def _announce(url: str) -> None:
