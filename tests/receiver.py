@@ -212,18 +212,28 @@ def untrusted() -> ssl.SSLContext:
 class Receiver:
     """Listens on loopback. Each path behaves as `url` was told; any other answers 200.
 
-    `port` comes back on one that was used before; `plain` speaks HTTP without TLS, and says 400 to everything.
+    `port` comes back on one that was used before; `plain` speaks HTTP without TLS, and says 400 to everything;
+    `greeting` is how each connection begins, before anything is read.
     """
 
     def __init__(
-        self, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", *, plain: bool = False
+        self,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        *,
+        plain: bool = False,
+        greeting: Behaviour | None = None,
     ) -> None:
         self._tls = None if plain else tls or AUTHORITY.server()
         self._address = (host, port)
         self._behaviours: dict[str, Behaviour] = {}
         self._writers: set[asyncio.StreamWriter] = set()
+        self._greeting = greeting
         self.requests: list[Received] = []
         self.connections = 0
+        self.behaved = 0
+        """How many requests have been dealt with, to the end of their behaviour."""
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="receiver-")
@@ -297,10 +307,13 @@ class Receiver:
                 await reader.read(1)
                 await answer(400)(writer)
                 await close(writer)
+            if self._greeting is not None:
+                await self._greeting(writer)
             while not writer.is_closing():
                 request = await _read(reader, connection)
                 self.requests.append(request)
                 await self._behaviours.get(request.path, answer())(writer)
+                self.behaved += 1
         self._writers.discard(writer)
         writer.transport.abort()
 

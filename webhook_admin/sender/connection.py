@@ -98,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
             if not may_connect(address, allowed):  # judged again: from here, the address is the socket's
                 raise Trouble(*BLOCKED)
             self.address, where = address, f"{address}, port {url.port}"
-            exchange.late = Outcome.TIMEOUT, f"No connection to {where}", hints.UP
+            exchange.late = Outcome.TIMEOUT, f"No connection to {where},", hints.UP
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             try:
                 with socket.socket(family, proto=socket.IPPROTO_TCP) as sock:
@@ -116,7 +116,7 @@ class Connection(asyncio.BufferedProtocol):
             hint = hints.OPEN_FILES if failure.errno in {errno.EMFILE, errno.ENFILE} else hints.UP
             raise Trouble(Outcome.CONNECT, f"{what} {where}.", hint) from failure
         exchange.since = f"; connected after {loop.time() - exchange.started:.1f} s"
-        exchange.late = Outcome.TIMEOUT, f"No TLS handshake with {where}", hints.HTTPS
+        exchange.late = Outcome.TIMEOUT, f"No TLS handshake with {where},", hints.HTTPS
         try:
             name = url.host.removesuffix(".")
             await loop.create_connection(lambda: self, ssl=context, sock=tcp, server_hostname=name)
@@ -170,8 +170,8 @@ class Connection(asyncio.BufferedProtocol):
             elif isinstance(exc, ssl.SSLError):
                 self._fail(tls.trouble(exc))
             elif exchange and isinstance(exc, OSError | None):
-                what = "the end of its answer" if answer.received else "its answer"
-                self._fail(Trouble(Outcome.PROTOCOL, f"The server closed the connection before {what}.", hints.LOG))
+                what = f"{'reset' if exc else 'closed'} the connection before {'all' if answer.received else 'any'}"
+                self._fail(Trouble(Outcome.PROTOCOL, f"The server {what} of its answer came.", hints.LOG))
         finally:
             if exchange:
                 exchange.end(STOPPED)  # a mistake, if it has not ended yet

@@ -24,7 +24,6 @@ _TROUBLE = {
     pycares.errno.ARES_ENOTFOUND: ("There is no host named {}.", hints.HOST),
     pycares.errno.ARES_ENODATA: ("The host {} has no address (A or AAAA record).", hints.HOST),
     pycares.errno.ARES_ESERVFAIL: ("The name servers could not resolve {} (SERVFAIL).", hints.NAME_SERVERS),
-    pycares.errno.ARES_ETIMEOUT: ("The name servers did not answer when asked for {}.", hints.NAME_SERVERS),
 }
 Addresses = tuple[str, ...]  # in the order to try them
 
@@ -57,7 +56,7 @@ class Resolver:
         try:
             result = await self._dns.getaddrinfo(host.removesuffix("."), flags=_NO_SORT)
         except DNSError as error:
-            detail, hint = _TROUBLE.get(error.args[0], ("The look-up of {} failed.", hints.NAME_SERVERS))
+            detail, hint = _TROUBLE.get(error.args[0], ("The name servers gave no answer for {}.", hints.NAME_SERVERS))
             raise Trouble(Outcome.DNS, detail.format(host), hint) from error
         finally:
             del self._asking[host]

@@ -46,7 +46,7 @@ class Sender:
         self._resolver = Resolver(self.allowed_networks, self.nameservers)
         self._pool = Pool(self.max_connections, self.idle_seconds)
         self._buffer = memoryview(bytearray(MAX_READ))
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], Exchange] = {}
         self._in_flight: set[Exchange] = set()
         self._sweeping = self._loop.call_later(_SWEEP_EVERY, self._sweep)
         return self
@@ -54,10 +54,11 @@ class Sender:
     async def __aexit__(self, *_: object) -> None:
         """Stop. What has no answer yet ends with the outcome `unknown`."""
         self._sweeping.cancel()
-        for task in self._opening:
+        opening = dict(self._opening)
+        for task in opening:
             task.cancel()
-        await asyncio.gather(*self._opening, return_exceptions=True)
-        for exchange in list(self._in_flight):
+        await asyncio.gather(*opening, return_exceptions=True)
+        for exchange in [*opening.values(), *self._in_flight]:
             exchange.end(STOPPED)
         await self._pool.close()
         await self._resolver.close()
@@ -87,8 +88,8 @@ class Sender:
             connection.send(exchange)
         else:
             task = self._loop.create_task(self._open(exchange, addresses, connected))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._opening[task] = exchange
+            task.add_done_callback(self._opening.pop)
 
     async def _open(self, exchange: Exchange, addresses: Addresses, connected: Connected) -> None:
         host, pool, seconds = exchange.url.host, self._pool, min(self.connect_timeout, self.request_timeout)

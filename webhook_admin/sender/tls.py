@@ -12,10 +12,10 @@ from webhook_admin.sender import hints
 from webhook_admin.sender.request import Outcome, Trouble
 
 _SAYINGS = (  # what OpenSSL says contains the first of these
-    ("APPLICATION_PROTOCOL", "The server speaks HTTP/2 only.", hints.HTTPS),
-    ("WRONG_VERSION_NUMBER", "The server speaks no TLS on this port, but probably plain HTTP.", hints.HTTPS),
-    ("PROTOCOL", "The server supports neither TLS 1.2 nor TLS 1.3.", hints.TLS),
-    ("CERTIFICATE_REQUIRED", "The server demands a client certificate.", hints.CLIENT),
+    ("application protocol", "The server speaks HTTP/2 only.", hints.HTTPS),
+    ("wrong version number", "The server speaks no TLS on this port, but probably plain HTTP.", hints.HTTPS),
+    ("protocol", "The server supports neither TLS 1.2 nor TLS 1.3.", hints.TLS),
+    ("certificate required", "The server demands a client certificate.", hints.CLIENT),
 )
 
 
@@ -53,8 +53,9 @@ def trouble(error: OSError) -> Trouble:
         return Trouble(Outcome.TLS, *error.__notes__)
     if not isinstance(error, ssl.SSLError):
         return Trouble(Outcome.TLS, "The server closed the connection during the TLS handshake.", hints.HTTPS)
-    known = [(detail, hint) for word, detail, hint in _SAYINGS if word in str(error).upper().replace(" ", "_")]
-    return Trouble(Outcome.TLS, *(known or [(f"TLS failed: {error.reason or error}.", hints.TLS)])[0])
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    known = [(detail, hint) for word, detail, hint in _SAYINGS if word in reason]
+    return Trouble(Outcome.TLS, *(known or [(f"TLS failed: {reason}.", hints.TLS)])[0])
 
 
 def client_context(ca_bundle: Path | None) -> ssl.SSLContext:
