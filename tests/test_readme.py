@@ -149,7 +149,8 @@ def test_the_receiver_that_is_shown(shown_receiver: str, dispatch: Dispatch, que
     assert {row.status_code for row in queue.attempts(account_id="mallory")} == {401}
     printed = (tmp_path / "receiver.log").read_text()
     for delivery in queue.deliveries():
-        assert (f"\n{delivery.id} {{" in printed) == (delivery.account_id == "acme")
+        # Its threads print at the same time, so that a line may be cut by another.
+        assert (delivery.id in printed) == (delivery.account_id == "acme")
 
 
 @ON_SQLITE
