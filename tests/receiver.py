@@ -152,7 +152,10 @@ async def reset(writer: asyncio.StreamWriter) -> None:
     """The end of the connection, with RST."""
     # A socket that lingers for no time at all is closed with RST.
     linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection = writer.get_extra_info("socket")
+    if connection is None:
+        raise ConnectionResetError
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()
 
 

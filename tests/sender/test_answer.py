@@ -16,6 +16,7 @@ from receiver import (
     one_after_another,
     raw,
     raw_then_close,
+    raw_then_reset,
     reset,
 )
 from sending import BAD, OK, outcomes, request, send, send_one
@@ -72,6 +73,7 @@ ANSWERS = {
         200,
     ),
     "until-reset": (one_after_another(raw(b"HTTP/1.1 200 OK\r\n\r\nok"), after(0.1, reset)), PROTOCOL, 200),
+    "reset-after-head": (raw_then_reset(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), PROTOCOL, 200),
     "truncated": (raw_then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), PROTOCOL, 200),
     "chunks-broken-off": (raw_then_close(CHUNKED + b"5\r\nhello\r\n"), PROTOCOL, 200),
     "chunks-garbled": (raw(CHUNKED + b"zz\r\nhello"), PROTOCOL, 200),
