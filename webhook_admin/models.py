@@ -163,7 +163,7 @@ deliveries = Table(
     # NULL once it is not pending any more. The index of what is pending goes by this and not by the state, which other
     # statements test, too: PostgreSQL's planner would take it for those, and read all that is pending.
     Column("due_at", BigInteger),
-    # Attempts begun, and attempts on record: a difference is one under way, or one that its dispatcher died over.
+    # Attempts begun, and attempts on record: they differ while one is in flight, or if its dispatcher died.
     Column("attempts", Integer, nullable=False),
     Column("recorded", Integer, nullable=False),
     # When the latest attempt was begun.

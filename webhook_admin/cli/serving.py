@@ -28,7 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # One thread would answer a third more requests, but one that waits for a lock would hold up all others, /health/live
 # included; more than two only take the interpreter from each other.
 _THREADS = 2
-# How long a request that is under way may take to finish when the server is told to stop.
+# How long a request in progress may take to finish when the server is told to stop.
 _GRACE = 20  # seconds
 _ACME = "-H 'X-Account-Id: acme'"
 _JSON = "-H 'Content-Type: application/json'"

@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 POSTGRESQL_CONNECTION: dict[str, Any] = {
     "application_name": "webhook-admin",
     "connect_timeout": 3,
-    # A host that has vanished is noticed within 5 s, whether or not a statement is under way.
+    # A host that has vanished is noticed within 5 s, whether or not a statement is running.
     "keepalives_idle": 2,
     "keepalives_interval": 1,
     "keepalives_count": 3,

@@ -164,21 +164,8 @@ def _read(row: Row[Any]) -> Due:
         begun_at,
         created_at,
         has_account,
-        current_id,
-        current_revision,
-        current_status,
-        current_callback_url,
-        current_payload_format,
-        current_signing_secret,
+        *webhook,
     ) = tuple(row)
-    webhook = WebhookNow(
-        id=current_id,
-        revision=current_revision,
-        status=current_status,
-        callback_url=current_callback_url,
-        payload_format=current_payload_format,
-        signing_secret=current_signing_secret,
-    )
     return Due(
         account_id=account_id,
         id=id_,
@@ -193,7 +180,22 @@ def _read(row: Row[Any]) -> Due:
         begun_at=begun_at,
         created_at=created_at,
         has_account=bool(has_account),
-        webhook=webhook if current_id else None,
+        webhook=_read_webhook(*webhook),
+    )
+
+
+def _read_webhook(
+    id_: str | None, revision: int, status: str, callback_url: str, payload_format: str, signing_secret: bytes
+) -> WebhookNow | None:
+    if id_ is None:
+        return None
+    return WebhookNow(
+        id=id_,
+        revision=revision,
+        status=status,
+        callback_url=callback_url,
+        payload_format=payload_format,
+        signing_secret=signing_secret,
     )
 
 

@@ -6,7 +6,7 @@ like any other.
 
 Deadlocks are avoided by one lock order: rows of accounts, webhooks, lanes, deliveries; within a table in key order. A
 transaction that holds lanes never waits for webhooks, and takes further lanes only with SKIP LOCKED.
-`accept` inserts its deliveries first: nobody waits for rows that are not committed, but an insert of the same event.
+`accept` inserts its deliveries first: only an insert of the same event waits for rows that are not committed.
 """
 
 from collections.abc import Collection

@@ -54,7 +54,7 @@ class Release:
 
 
 def renew(connection: Connection, holder: str, until: int) -> list[Lease]:
-    """Extend all leases of the dispatcher; these are its lanes, whatever it believes."""
+    """Extend all leases of the dispatcher; the lanes that it really has."""
     rows = connection.execute(
         text(f"""
         SELECT {COLUMNS} FROM lanes WHERE holder = :holder
