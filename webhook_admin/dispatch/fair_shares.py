@@ -6,7 +6,7 @@ quarter of them when a quarter is. So newcomers find a place, however many accou
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Container, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
 from typing import Generic, Protocol, TypeVar
@@ -20,6 +20,9 @@ GROUPS = {
     Standing.FAILING: "unproven",
 }
 """Which lanes share places. Where accounts take equally many, the standings have their turns in this order."""
+
+
+UNPROVEN = {standing for standing, name in GROUPS.items() if name == "unproven"}
 
 
 def adjust(counts: Counter[str], name: str, by: int) -> None:
@@ -122,11 +125,14 @@ class Startable(Protocol):
 L = TypeVar("L", bound=Startable)
 
 
-def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -> Iterator[L]:
+def turns(
+    places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]], finished: Container[Standing] = ()
+) -> Iterator[L]:
     """The lanes that start a request, in order; `ready` has them by standing and account.
 
     The account with the fewest requests in flight in its group comes first, and of its lanes the one with the fewest;
-    ties go to the one that came to as many first. The caller counts each with `Places.take` before it takes the next.
+    ties go to the one that came to as many first. The caller counts each with `Places.take` before it takes the next,
+    and enters a standing in `finished` when no more of its lanes are to start.
     """
     queues = {
         standing: _Queue(places.by_account(standing), ready[standing])
@@ -136,7 +142,7 @@ def turns(places: Places, ready: Mapping[Standing, Mapping[str, Iterable[L]]]) -
     while queues:
         standing = min(queues, key=lambda each: queues[each].taken)
         queue = queues[standing]
-        if queue.taken >= places.share(standing):
+        if standing in finished or queue.taken >= places.share(standing):
             # All other accounts take as many places or more.
             del queues[standing]
             continue

@@ -9,7 +9,7 @@ pauses and due times are written to the store; `monotonic` is this process's, fo
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from webhook_admin.dispatch.fair_shares import GROUPS, Places, adjust, turns
+from webhook_admin.dispatch.fair_shares import GROUPS, UNPROVEN, Places, adjust, turns
 from webhook_admin.dispatch.lane import UNTRUSTED, Lane
 from webhook_admin.queue.deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
@@ -18,6 +18,12 @@ from webhook_admin.queue.leases import Lease, Release
 
 QUANTUM = 1_000
 """For how many milliseconds a lane with more to do keeps its lease while others wait for one."""
+
+
+MAX_UNPROVEN_STARTS = 50
+"""How many requests of untried and failing lanes start in a turn. Most need a new connection, and a TLS handshake takes
+30 times the CPU of a request: hundreds of them at once would hold up the event loop, and with it everybody.
+"""
 
 
 class LeasedLanes:
@@ -75,7 +81,7 @@ class LeasedLanes:
         return [
             Ask(
                 standing=standing,
-                limit=max(min(self._places.free(standing), self._max_starts) - self._newcomers(standing), 0),
+                limit=max(min(self._places.free(standing), self._starts(standing)) - self._newcomers(standing), 0),
                 share=self._places.share(standing),
                 held=self._held[GROUPS[standing]],
                 after=self._after.get(standing, FRONT),
@@ -129,10 +135,14 @@ class LeasedLanes:
         """How many more requests each lane may start in this turn."""
         grants: Counter[Lane] = Counter()
         granted = []
-        for _, lane in zip(range(self._max_starts), turns(self._places, self._ready), strict=False):
+        unproven, finished = 0, set[Standing]()
+        for _, lane in zip(range(self._max_starts), turns(self._places, self._ready, finished), strict=False):
             granted.append((lane.key.account_id, GROUPS[lane.standing]))
             self._places.take(*granted[-1])
             grants[lane] += 1
+            unproven += lane.standing in UNPROVEN
+            if unproven == MAX_UNPROVEN_STARTS:
+                finished |= UNPROVEN
         for place in granted:
             self._places.give_back(*place)
         return [Wanted(lane.key, count, list(lane.in_flight)) for lane, count in grants.items()]
@@ -186,6 +196,9 @@ class LeasedLanes:
                 self._refile(lane)
         idle = [lane for lane in self._lanes.values() if lane.leased and not lane.in_flight] if closing else self._idle
         return [lane.release(now) for lane in idle]
+
+    def _starts(self, standing: Standing) -> int:
+        return min(self._max_starts, MAX_UNPROVEN_STARTS) if standing in UNPROVEN else self._max_starts
 
     def _newcomers(self, standing: Standing) -> int:
         """How many accounts have a lane that may start their only request in the group."""
