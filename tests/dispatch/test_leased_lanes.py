@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_admin.dispatch.leased_lanes import QUANTUM, LeasedLanes
+from webhook_admin.dispatch.leased_lanes import MAX_UNPROVEN_STARTS, QUANTUM, LeasedLanes
 from webhook_admin.queue.due_lanes import FRONT, Leased, Position
 from webhook_admin.queue.lanes import Key, Standing
 from webhook_admin.queue.leases import Lease, Release
@@ -292,12 +292,29 @@ def test_a_request_gives_back_the_place_that_it_took() -> None:
 
 
 def test_it_asks_for_what_can_start() -> None:
-    """As many lanes of each standing as there are places, beside those that wait for their turn already."""
+    """As many lanes of each standing as may start in a turn, beside those that wait for their turn already."""
     lanes = leased(*(lease(key(number)) for number in range(3)), max_in_flight=80, max_starts=30)
     limits = {ask.standing: ask.limit for ask in lanes.asks()}
-    assert limits == {Standing.QUICK: 27, Standing.SLOW: 30, Standing.UNTRIED: 30, Standing.FAILING: 30}
+    assert limits == {
+        Standing.QUICK: 27,
+        Standing.SLOW: 30,
+        Standing.UNTRIED: MAX_UNPROVEN_STARTS,
+        Standing.FAILING: MAX_UNPROVEN_STARTS,
+    }
     assert {ask.standing: dict(ask.held) for ask in lanes.asks()}[Standing.SLOW] == {}
     assert lanes.asks()[0].held == {"a0000": 1, "a0001": 1, "a0002": 1}
+
+
+@pytest.mark.parametrize("standings", [(Standing.UNTRIED,), (Standing.FAILING,), (Standing.UNTRIED, Standing.FAILING)])
+def test_few_unproven_lanes_start_in_a_turn(standings: Sequence[Standing]) -> None:
+    """However many wait, a turn opens few new connections; the next turn goes on, and quick lanes are not held up."""
+    unproven = [lease(key(number), standing=standings[number % len(standings)]) for number in range(100)]
+    quick = [lease(key(number)) for number in range(100, 200)]
+    lanes = leased(*unproven, *quick)
+    wanted = {each.key for each in lanes.wanted()}
+    assert len(wanted & {each.key for each in unproven}) == MAX_UNPROVEN_STARTS
+    assert wanted >= {each.key for each in quick}
+    assert lanes.can_start
 
 
 def test_a_look_goes_on_where_it_ended() -> None:

@@ -17,7 +17,7 @@ import click
 from tests.soak import namespace, outages, report, stores
 from tests.soak.report import Figure
 
-DISK = 24  # MiB
+DISK = 96  # MiB: more than the 40 MB at which the write-ahead log is folded into the file, and the file itself.
 # A process that holds an exclusive lock until its standard input ends.
 LOCK = """
 import sqlite3, sys
