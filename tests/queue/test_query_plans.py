@@ -55,6 +55,12 @@ def backlog(queue: Queue) -> Queue:
             SELECT DISTINCT account_id, '', {NOW}, 0, 0 FROM deliveries
         """)
         )
+        connection.execute(
+            text("""
+            INSERT INTO accounts (id, created_at, updated_at)
+            SELECT DISTINCT account_id, account_created_at, account_created_at FROM deliveries
+            """)
+        )
     return queue
 
 
@@ -98,7 +104,7 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
             connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
     with backlog.database.transaction() as connection:
         for round_ in range(ROUNDS):
-            for step in (fetch, count, write_down, settle, give_back):
+            for step in (fetch, hold, count, write_down, settle, give_back):
                 with bounded(connection):
                     step(connection, round_)
 
@@ -109,6 +115,12 @@ def fetch(connection: Connection, round_: int) -> list[Due]:
     found = deliveries.due(connection, [Wanted(key, PER_LANE, in_flight) for key in KEYS], NOW)
     assert len(found) == PER_LANE * len(KEYS)
     return found
+
+
+def hold(connection: Connection, round_: int) -> None:
+    """The accounts of deliveries to per-message URLs are held, before requests to them start."""
+    found = deliveries.due(connection, [Wanted(KEYS[0], PER_LANE, [])], NOW)
+    assert len(attempts.hold_unchanged(connection, found)) == PER_LANE
 
 
 def some(round_: int) -> list[tuple[str, str]]:

@@ -107,13 +107,17 @@ def _unchanged_webhooks(transaction: Transaction, account_ids: set[str]) -> set[
 
 def _with_account(transaction: Transaction, due: Sequence[Due]) -> set[str]:
     """Those of the deliveries to per-message URLs whose account is still the one that they were accepted for."""
+    # Materialized: else PostgreSQL may begin with the account, and read every delivery that it has.
     rows = bulk(
         transaction,
         f"""
-        SELECT deliveries.id FROM {{given}}
-            JOIN deliveries ON deliveries.account_id = given.account_id AND deliveries.id = given.id
-            JOIN accounts ON accounts.id = deliveries.account_id
-                AND accounts.created_at = deliveries.account_created_at
+        WITH given_deliveries AS MATERIALIZED (
+            SELECT deliveries.id, deliveries.account_id, deliveries.account_created_at FROM {{given}}
+                JOIN deliveries ON deliveries.account_id = given.account_id AND deliveries.id = given.id
+        )
+        SELECT given_deliveries.id FROM given_deliveries
+            JOIN accounts ON accounts.id = given_deliveries.account_id
+                AND accounts.created_at = given_deliveries.account_created_at
         ORDER BY accounts.id {row_lock(transaction, "FOR KEY SHARE OF accounts")}
         """,
         {"account_id": "text", "id": "text"},

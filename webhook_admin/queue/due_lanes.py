@@ -1,6 +1,6 @@
 """The due lanes: which of them a dispatcher leases next.
 
-Of each standing, lanes are looked at in the order in which they became due, 2,000 at a time. Lanes of accounts
+Of each standing, lanes are looked at in the order in which they became due, 1,000 at a time. Lanes of accounts
 that have their share are passed over, and a look that ends before the last due lane is continued where it ended. So no
 account's lanes hide another's, and no look reads them all.
 """
@@ -17,7 +17,7 @@ from webhook_admin.db.bulk import bulk
 from webhook_admin.queue.lanes import GIVEN, KEY, Standing, lock_wording
 from webhook_admin.queue.leases import COLUMNS, Lease, read
 
-LOOKED_AT = 2_000
+LOOKED_AT = 1_000
 """How many due lanes of each standing a turn reads."""
 
 
