@@ -86,7 +86,7 @@ async def _dispatch(events: int) -> None:
 @click.argument("events", type=int)
 @click.argument("url")
 def bare(events: int, url: str) -> None:
-    """Write, sign and send, as many at once as the dispatcher."""
+    """Write, sign and send, a quarter as many at once as the dispatcher may: every account keeps its connections."""
     run_loop(_bare(events, url))
 
 
@@ -94,7 +94,8 @@ async def _bare(events: int, url: str) -> None:
     settings = Settings.from_environment()
     meter = Meter(events)
     numbers = iter(range(events))
-    async with Sender(5, 15, settings.allowed_networks, settings.ca_bundle) as sender:
+    limit = settings.max_in_flight
+    async with Sender(5, 15, settings.allowed_networks, settings.ca_bundle, max_connections=limit) as sender:
 
         def start() -> None:
             for number in itertools.islice(numbers, 1):
@@ -105,7 +106,7 @@ async def _bare(events: int, url: str) -> None:
             meter.count()
             start()
 
-        for _ in range(settings.max_in_flight):
+        for _ in range(limit // 4):
             start()
         await meter.done.wait()
     meter.report()
