@@ -58,7 +58,8 @@ class Queue:
 
     def accept(self, *events: Event, now: datetime | None = None) -> Accepted:
         """Take events in."""
-        return accept(self.database, events, now or datetime.now(UTC))
+        with self.database.transaction() as connection:
+            return accept(connection, events, now or datetime.now(UTC))
 
     def deliveries(self, **having: Any) -> list[Row[Any]]:
         """The deliveries, all or those that have these values, in the order of their ids."""

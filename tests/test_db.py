@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -185,6 +185,16 @@ def test_a_locked_store_is_unavailable(sqlite_url: URL) -> None:
             accounts.create(connection, "acme", NOW)
         holder.close()
         assert count(database) == 0
+
+
+def test_a_pool_that_stays_exhausted_is_unavailable(store_url: URL) -> None:
+    """When every connection stays in use, whoever wants another is told that the store is not available."""
+    with closing(Database(store_url, lock_seconds=0.1)) as database, ExitStack() as held:
+        with GONE:
+            for _ in range(1_000):
+                held.enter_context(database.connect())
+        with GONE, database.transaction():
+            pytest.fail("there was one connection more")
 
 
 def test_who_stops_in_a_transaction_loses_it(postgresql_url: URL) -> None:

@@ -190,7 +190,8 @@ def _fill(environment: dict[str, str], url: str, lanes: int, events: int, *, mix
             # phonovation-v2 has a word for this status only, and insider none for it.
             queued = {number for number in numbers if names[number % lanes % len(names)] == "phonovation-v2"}
             batch = [_event(number, lanes, "QUEUED" if number in queued else "DELIVERED") for number in numbers]
-            accept(database, batch, datetime.now(UTC))
+            with database.transaction() as connection:
+                accept(connection, batch, datetime.now(UTC))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What a request works with: the service's parts, its own connection and its own moment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -11,6 +13,7 @@ from sqlalchemy import Connection
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.last_used import LastUsed
+from webhook_admin.queue.group_commit import GroupCommit
 
 _NAME = "webhook_admin"
 
@@ -23,6 +26,7 @@ class Parts:
     database: Database
     cipher: MultiFernet
     last_used: LastUsed
+    group_commit: GroupCommit
 
     def close(self) -> None:
         """End what goes on in the background, and close the store."""
@@ -49,6 +53,25 @@ def connection() -> Connection:
     return cast("Connection", connection)
 
 
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """A connection whose statements commit together at the end of the block, or not at all."""
+    give_back()
+    with parts().database.transaction() as connection:
+        yield connection
+
+
+def give_back() -> None:
+    """Give the request's connection back to the pool, if it has one.
+
+    A request never holds one connection while it takes another or waits for another request: once every connection is
+    held by a request that waits for a second one, none of them goes on (deadlock).
+    """
+    connection = g.pop("connection", None)
+    if connection is not None:
+        connection.close()
+
+
 def now() -> datetime:
     """The moment of the request, the same whenever it is asked for."""
     now = g.get("now")
@@ -58,6 +81,4 @@ def now() -> datetime:
 
 
 def _close(_error: BaseException | None) -> None:
-    connection = g.get("connection")
-    if connection is not None:
-        connection.close()
+    give_back()

@@ -9,7 +9,7 @@ from webhook_admin.errors import AccountNotFound, KeyNotFound, TooManyKeys
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import path_account_id
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import connection, now, parts
+from webhook_admin.web.context import connection, now, transaction
 from webhook_admin.web.openapi import JSON_BODY, PARAMETERS, PATH_ACCOUNT_ID, PATH_KEY_ID, PLATFORM, operation
 
 blueprint = Blueprint("keys", __name__, description="The API keys of an account. Platform keys only.")
@@ -33,8 +33,8 @@ class Keys(MethodView):
         The key is shown only in this answer. An account may have two active keys, so that one can be
         replaced without a gap.
         """
-        with parts().database.transaction() as transaction:
-            return keys.create(transaction, path_account_id(), now(), **body)
+        with transaction() as connection:
+            return keys.create(connection, path_account_id(), now(), **body)
 
 
 @blueprint.route("/accounts/<account_id>/keys/<key_id>", parameters=[PATH_ACCOUNT_ID, PATH_KEY_ID])
