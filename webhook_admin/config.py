@@ -47,6 +47,7 @@ class Settings:
     lease_seconds: int
     host: str
     port: int
+    rate_limit: int
     log_level: str
     log_format: str
 
@@ -68,6 +69,7 @@ class Settings:
         lease_seconds = env.int("LEASE_SECONDS", 30, validate=validate.Range(1, 3600))
         host = env.str("HOST", "127.0.0.1", validate=validate.Length(min=1))
         port = env.int("PORT", 8080, validate=validate.Range(1, 65535))
+        rate_limit = env.int("RATE_LIMIT", 50, validate=validate.Range(0, 1_000_000))
         log_level = env.str("LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"]))
         log_format = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
         _require_valid(env)
@@ -86,6 +88,7 @@ class Settings:
             lease_seconds=lease_seconds,
             host=host,
             port=port,
+            rate_limit=rate_limit,
             log_level=log_level,
             log_format=log_format,
         )

@@ -21,9 +21,14 @@ STATUS = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.PreconditionFailed: 412,
+    errors.TooManyRequests: 429,
     errors.StoreUnavailable: 503,
 }
-HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'}, 503: {"Retry-After": "5"}}
+HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "5"},
+}
 
 
 NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."

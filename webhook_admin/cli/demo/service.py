@@ -83,6 +83,7 @@ def _settings(folder: Path, ca_bundle: Path) -> Settings:
         lease_seconds=30,
         host=LOOPBACK,
         port=0,
+        rate_limit=0,
         log_level="error",
         log_format="text",
     )
