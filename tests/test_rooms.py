@@ -40,6 +40,7 @@ ROOMS = [
     "dispatch",
     "web",
     "app",
+    "server",
     "cli",
     "__main__",
 ]
@@ -48,7 +49,7 @@ ONLY_IN = {
     "flask": {"web", "app"},
     "flask_smorest": {"web"},
     "click": {"cli"},
-    "granian": {"cli"},
+    "granian": {"server"},
     "alembic": {"migrations"},
     "pycurl": {"sender"},
     "aiodns": {"sender"},

@@ -28,10 +28,11 @@ from sqlalchemy import URL, Connection, Table, insert, make_url
 
 from tests.benchmarks import load
 from webhook_admin import migrations, models
-from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.ids import new_id
 from webhook_admin.keys import digest, mint
+from webhook_admin.server import process
+from webhook_admin.server.adapter import Adapter
 
 # How many accounts' keys the requests carry; all the others are there to be searched through.
 SAMPLE = 20_000
@@ -212,7 +213,7 @@ def bare_app() -> Flask:
 
 def serve_bare(port: int) -> None:
     """Serve the bare view as `webhook-admin serve` does the API."""
-    api_server("127.0.0.1", port).serve(target_loader=bare_app, wrap_loader=False)
+    process.Server(process.listen("127.0.0.1", port)).run(lambda: Adapter(bare_app()))
 
 
 _BARE = f"import sys; from {__spec__.name} import serve_bare; serve_bare(int(sys.argv[1]))"
@@ -225,7 +226,7 @@ def _running(*command: str, environment: dict[str, str] | None = None) -> Iterat
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WEBHOOK_ADMIN_")}
-    process = subprocess.Popen(
+    popen = subprocess.Popen(
         [sys.executable, *command, str(port)],
         env=inherited | (environment or {}),
         stdout=subprocess.DEVNULL,
@@ -233,12 +234,12 @@ def _running(*command: str, environment: dict[str, str] | None = None) -> Iterat
     )
     try:
         while not _listens(port):
-            assert process.poll() is None, f"ended with status {process.returncode}: {command}"
+            assert popen.poll() is None, f"ended with status {popen.returncode}: {command}"
             time.sleep(0.05)
         yield port
     finally:
-        process.terminate()
-        process.wait(30)
+        popen.terminate()
+        popen.wait(30)
 
 
 def _listens(port: int) -> bool:

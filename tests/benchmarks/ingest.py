@@ -28,10 +28,11 @@ from sqlalchemy import URL
 from tests.benchmarks import load
 from tests.benchmarks.api import STORES, _running
 from webhook_admin import accounts, keys, migrations, webhooks
-from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.queue.accept import accept
+from webhook_admin.server import process
+from webhook_admin.server.adapter import Adapter
 from webhook_admin.web.event_schemas import Event as EventSchema
 
 # A batch of 100 has an event of each: the most lanes that it can touch.
@@ -126,7 +127,7 @@ def _new_events() -> Iterator[dict[str, Any]]:
 def _cpu_seconds() -> float:
     """The CPU time that the API's processes have had so far, whatever else the machine was busy with."""
     serving = next(child for child in psutil.Process().children() if "webhook_admin" in child.cmdline())
-    times = [process.cpu_times() for process in (serving, *serving.children(recursive=True))]
+    times = [each.cpu_times() for each in (serving, *serving.children(recursive=True))]
     return float(sum(each.user + each.system for each in times))
 
 
@@ -156,7 +157,8 @@ def _accept(database: Database, size: int, seconds: float) -> float:
     prepared = [[Event(**schema.load(event)) for event in islice(_new_events(), size)] for _ in range(batches)]
     started, accepted = time.perf_counter(), 0
     for events in prepared:
-        accepted += accept(database, events, datetime.now(UTC)).accepted
+        with database.transaction() as connection:
+            accepted += accept(connection, events, datetime.now(UTC)).accepted
         if time.perf_counter() - started > seconds:
             break
     return accepted / (time.perf_counter() - started)
@@ -176,7 +178,7 @@ def bare_app() -> Flask:
 
 def serve_bare(port: int) -> None:
     """Serve the bare view as `webhook-admin serve` does the API."""
-    api_server("127.0.0.1", port).serve(target_loader=bare_app, wrap_loader=False)
+    process.Server(process.listen("127.0.0.1", port)).run(lambda: Adapter(bare_app()))
 
 
 _BARE = f"import sys; from {__spec__.name} import serve_bare; serve_bare(int(sys.argv[1]))"

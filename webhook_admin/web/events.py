@@ -46,6 +46,7 @@ _EXAMPLE = {
 }
 _ACCEPTED = {"accepted": 1, "duplicates": 0, "unrouted": 1}
 _FAILURES = (
+    408,
     413,
     415,
     InvalidInput([FieldError("events.1.callbackUrl", "not_https", "Begin the callback URL with https://.")]),

@@ -46,7 +46,7 @@ PLATFORM = (*KEY_HOLDER, errors.PlatformKeyRequired())
 ANY_KEY = (*KEY_HOLDER, errors.OtherAccount(), errors.TooManyRequests())
 ACCOUNT = (*ANY_KEY, errors.AccountNotNamed(), errors.AccountNotFound())
 PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *schemas.UNKNOWN_FIELD)]),)
-JSON_BODY = (413, 415, errors.InvalidInput([errors.FieldError("naem", *schemas.UNKNOWN_FIELD)]))
+JSON_BODY = (408, 413, 415, errors.InvalidInput([errors.FieldError("naem", *schemas.UNKNOWN_FIELD)]))
 
 
 _DESCRIPTION = """\

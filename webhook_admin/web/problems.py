@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g, json
+from flask import Flask, Response, current_app, g, json, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
@@ -14,6 +14,8 @@ from webhook_admin import errors
 
 log = structlog.get_logger()
 
+REFUSAL = "webhook_admin.refusal"
+"""The key of an environ under which a server leaves an `HTTPException` that is the answer to the request."""
 STATUS = {
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
@@ -32,6 +34,7 @@ HEADERS = {
 
 
 NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
+NOT_IN_TIME = "The body was not complete within 10 s."
 FAILED = "The service has failed. Its log says why under this correlation id."
 
 
@@ -73,6 +76,7 @@ def http_problem(status: int, detail: str) -> dict[str, Any]:
 
 
 EXAMPLES = {
+    408: http_problem(408, NOT_IN_TIME),
     413: http_problem(413, RequestEntityTooLarge.description),
     415: http_problem(415, NOT_JSON),
     500: http_problem(500, FAILED) | {"correlationId": "0199c7a2b6f07d3e8a51c04f6e2b9d18"},
@@ -98,6 +102,12 @@ def init_app(app: Flask) -> None:
     """Answer every exception with a problem."""
     app.register_error_handler(errors.Error, _known)
     app.register_error_handler(HTTPException, _http)
+    app.before_request(_refuse)
+
+
+def _refuse() -> None:
+    if REFUSAL in request.environ:
+        raise request.environ[REFUSAL]
 
 
 def _known(error: errors.Error) -> Response:
