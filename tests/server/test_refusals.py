@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -120,6 +121,25 @@ def test_large_bodies_at_once_are_limited(port: int, platform_key: str) -> None:
         assert int(dict(answer.headers)["retry-after"]) > 0
         assert status(body) == 202
     wait_until(lambda: status(body.ljust(MIB)) == 202)
+
+
+@ON_SQLITE
+def test_a_crowd_is_slowed_down(port: int) -> None:
+    """Of a caller's refusals many at once come a second late, one after the other at once."""
+    sent = request(f"GET {WEBHOOK} HTTP/1.1", "X-API-Key: whak_wrong")
+    started = time.monotonic()
+    assert exchange(port, sent).status == 401
+    assert time.monotonic() - started < 1
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(100)]
+        started = time.monotonic()
+        for connection in crowd:
+            connection.sendall(sent)
+        late = 0
+        for connection in crowd:
+            assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+            late += time.monotonic() - started > 1
+    assert late >= 50
 
 
 @ON_SQLITE

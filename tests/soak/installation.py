@@ -39,7 +39,7 @@ class Installation:
             "ca_bundle": ca_file,
             "log_level": "warning",
         }
-        self._environment = own | {PREFIX + name.upper(): str(value) for name, value in (given | settings).items()}
+        self.environment = own | {PREFIX + name.upper(): str(value) for name, value in (given | settings).items()}
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.dispatchers: list[Running] = []
@@ -47,7 +47,7 @@ class Installation:
     def __enter__(self) -> Self:
         self.key = self._make_key()
         command = ["serve", "--port", str(self._port)]
-        self.api = Running(command, self._environment, self._folder / "serve.log", self._port)
+        self.api = Running(command, self.environment, self._folder / "serve.log", self._port)
         try:
             until(self.is_answering, 20)
         except TimeoutError as error:
@@ -66,7 +66,7 @@ class Installation:
     def dispatch(self) -> Running:
         """Start one more dispatcher."""
         log = self._folder / f"dispatch-{len(self.dispatchers)}.log"
-        self.dispatchers.append(Running(["dispatch"], self._environment, log))
+        self.dispatchers.append(Running(["dispatch"], self.environment, log))
         return self.dispatchers[-1]
 
     def is_answering(self) -> bool:

@@ -4,7 +4,9 @@ A request takes a thread when its body is complete, and gives it back before its
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
@@ -16,21 +18,27 @@ import structlog
 from granian._granian import RSGIHTTPProtocol
 from granian.rsgi import Scope
 from werkzeug.exceptions import HTTPException, RequestTimeout, ServiceUnavailable
-from werkzeug.wsgi import FileWrapper
 
 from webhook_admin.server.bodies import LARGE, Budget, NoRoom, Unread, Wanted, receive
+from webhook_admin.server.callers import Callers
 from webhook_admin.server.environ import environ
 from webhook_admin.server.threads import QueueFull, Threads
+from webhook_admin.server.wsgi import Answer, call
+from webhook_admin.web.auth import CALLER
 from webhook_admin.web.event_schemas import MAX_BODY
 from webhook_admin.web.problems import NOT_IN_TIME, REFUSAL
 
 # Bytes, on paths where a body may be a large one.
 _MAX_BODIES = {"/events": MAX_BODY}
 _THREADS = 8
-_MAX_WAITING = 500
+_MAX_WAITING = 500  # of one caller
 # Answered on the event loop: however busy the threads are, and whatever they wait for, the process is alive.
 _ON_LOOP = frozenset({"/health/live"})
-_BUSY = "The service has as many requests waiting as it may. Try again shortly."
+_BUSY = "Too many requests are waiting already. Try again shortly."
+# A caller with more than _CROWD requests in flight gets these refusals a second late. Each of its connections waits for
+# its answer before the next request on it is looked at: that ends a flood, at no cost.
+_SLOWED_DOWN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
+_CROWD = 16
 log = structlog.get_logger()
 
 
@@ -40,6 +48,8 @@ class Adapter:
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
         self._budget = Budget()
+        self._callers = Callers()
+        self._in_flight: Counter[str | None] = Counter()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the threads: in the process that serves, which may be a fork."""
@@ -48,45 +58,56 @@ class Adapter:
     async def __rsgi__(self, scope: Scope, protocol: RSGIHTTPProtocol) -> None:
         """Answer one request."""
         request = environ(scope)
+        caller = self._callers.caller(request)
+        self._in_flight[caller] += 1
         try:
-            await self._serve(scope.path, request, protocol)
+            answer = await self._serve(scope.path, request, caller, protocol)
+            if answer.status in _SLOWED_DOWN and self._in_flight[caller] > _CROWD:
+                await asyncio.sleep(1)
         except TimeoutError:
-            self._refuse(request, protocol, RequestTimeout(NOT_IN_TIME))
+            answer = self._refuse(request, RequestTimeout(NOT_IN_TIME))
         except (QueueFull, NoRoom):
-            self._refuse(request, protocol, ServiceUnavailable(_BUSY))
+            answer = self._refuse(request, ServiceUnavailable(_BUSY))
+        finally:
+            self._in_flight[caller] -= 1
+            if not self._in_flight[caller]:
+                del self._in_flight[caller]
+        if isinstance(answer.body, Path):
+            protocol.response_file(answer.status, answer.headers, str(answer.body))
+        else:
+            protocol.response_bytes(answer.status, answer.headers, answer.body)
 
-    async def _serve(self, path: str, request: dict[str, Any], protocol: RSGIHTTPProtocol) -> None:
+    async def _serve(
+        self, path: str, request: dict[str, Any], caller: str | None, protocol: RSGIHTTPProtocol
+    ) -> Answer:
         request["wsgi.input"] = Unread()
-        answer = partial(self._answer, request, protocol)
         if path in _ON_LOOP:
-            answer()
-            return
+            return self._call(request)
         max_size = _MAX_BODIES.get(path, LARGE)
         size = _size(request, max_size)
-        # The application judges the API key before a large body is read: nobody without one can use up the budget.
-        if size > LARGE and await self._threads(answer):
-            return
+        if size > LARGE:
+            # The application judges the API key first: nobody without one can use up the budget.
+            with suppress(Wanted):
+                return await self._threads(partial(self._call, request), caller)
         with self._budget.reserve(size):
             request["wsgi.input"] = BytesIO(await receive(protocol, request, max_size) if size else b"")
-            await self._threads(answer)
+            return await self._threads(partial(self._call, request), caller)
 
-    def _refuse(self, request: dict[str, Any], protocol: RSGIHTTPProtocol, error: HTTPException) -> None:
-        self._answer(request | {"wsgi.input": BytesIO(), REFUSAL: error}, protocol)
+    def _refuse(self, request: dict[str, Any], error: HTTPException) -> Answer:
+        return self._call(request | {"wsgi.input": BytesIO(), REFUSAL: error})
 
-    def _answer(self, request: dict[str, Any], protocol: RSGIHTTPProtocol) -> bool:
-        """Call the application and send its answer; whether there is one, or it wants the body first."""
+    def _call(self, request: dict[str, Any]) -> Answer:
+        """What the application answers. Raises `Wanted` if it has to read the body first."""
+        # A copy, as the application may be called twice, and leaves things of its own in it.
+        own = request.copy()
         try:
-            status, headers, body = _call(self._application, request)
-        except Wanted:
-            return False
+            answer = call(self._application, own)
         except Exception:
             log.exception("application_failed")
-            status, headers, body = HTTPStatus.INTERNAL_SERVER_ERROR, [], b""
-        if isinstance(body, Path):
-            protocol.response_file(status, headers, str(body))
-        else:
-            protocol.response_bytes(status, headers, body)
-        return True
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"")
+        if CALLER in own:
+            self._callers.note(request, own[CALLER])
+        return answer
 
 
 def _size(request: Mapping[str, Any], max_size: int) -> int:
@@ -94,24 +115,3 @@ def _size(request: Mapping[str, Any], max_size: int) -> int:
     if "HTTP_TRANSFER_ENCODING" in request:
         return max_size
     return int(request.get("CONTENT_LENGTH", 0))
-
-
-def _call(application: WSGIApplication, request: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes | Path]:
-    """The application's answer: status, headers, and the whole body or the file that it is."""
-    started: list[Any] = []
-    chunks: list[bytes] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], Any]:
-        started[:] = [int(status[:3]), headers]
-        return chunks.append
-
-    # A copy, as the application may be called twice, and leaves things of its own in it.
-    result: Any = application(request.copy(), start_response)
-    try:
-        if isinstance(result, FileWrapper) and isinstance(name := getattr(result.file, "name", None), str):
-            return started[0], started[1], Path(name)
-        chunks.extend(result)
-    finally:
-        if hasattr(result, "close"):
-            result.close()
-    return started[0], started[1], b"".join(chunks)

@@ -17,6 +17,9 @@ from webhook_admin.errors import (
 from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.rate_limit import RateLimit
 
+CALLER = "webhook_admin.caller"
+"""The key of an environ under which a server finds the id of the API key that a request was sent with."""
+
 
 class Access(Enum):
     """Whose keys open a resource."""
@@ -80,6 +83,7 @@ def _authenticate(needed: Access) -> keys.Caller:
     known = named if named and ACCOUNT_ID.fullmatch(named) else None
     caller = keys.authenticate(connection(), _presented(), now(), known)
     g.caller = caller
+    request.environ[CALLER] = caller.key_id
     parts().last_used.note(caller, now())
     if caller.account_id is not None:
         if needed is Access.PLATFORM:

@@ -1,7 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -121,9 +120,6 @@ def _http(error: HTTPException) -> Response:
         return _response(http_problem(500, FAILED) | {"correlationId": g.correlation_id})
     status = error.code or 500
     response = _response(http_problem(status, error.description or ""))
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        # The rest of the body stays unread, and would be taken for the next request.
-        response.headers["Connection"] = "close"
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
     )
