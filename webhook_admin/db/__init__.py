@@ -9,8 +9,9 @@ There are two ways in, and the one taken shows who commits:
 Whatever a driver says when the database is away, locked or full is raised as `StoreUnavailable`.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,7 @@ from sqlalchemy import URL, Column, Connection, Select, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webhook_admin.db import engines
+from webhook_admin.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -29,6 +31,8 @@ class Database:
     def __init__(self, url: URL, lock_seconds: float = 5) -> None:
         """`lock_seconds` is how long a statement waits for a lock before the store counts as unavailable."""
         self.url = url
+        self._lock_seconds = lock_seconds
+        self._writer = threading.Lock()
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
         if self.file:
             self._engine = engines.sqlite(self.file, lock_seconds)
@@ -47,7 +51,18 @@ class Database:
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """A connection whose statements commit together at the end of the block, or not at all."""
-        return self._transactions.begin()
+        return self._only_writer() if self.file else self._transactions.begin()
+
+    @contextmanager
+    def _only_writer(self) -> Iterator[Connection]:
+        # SQLite has one writer at a time. Others would poll for their turn, sleeping up to 0.1 s, and some starve.
+        if not self._writer.acquire(timeout=self._lock_seconds):
+            raise StoreUnavailable
+        try:
+            with self._transactions.begin() as connection:
+                yield connection
+        finally:
+            self._writer.release()
 
     def create_file(self) -> None:
         """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing."""

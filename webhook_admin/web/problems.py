@@ -92,6 +92,10 @@ class Application(Flask):
 
     json_provider_class = _Json
 
+    def ensure_sync(self, func: Any) -> Any:
+        """Call views and hooks as they are: none is a coroutine, and Flask would look at each of them each time."""
+        return func
+
     def log_exception(self, exc_info: Any) -> None:
         """Log the traceback of what becomes a 500."""
         log.error("failed", exc_info=exc_info, correlation_id=g.correlation_id)
