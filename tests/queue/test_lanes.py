@@ -13,7 +13,6 @@ from sqlalchemy import URL, Connection, text
 from webhook_admin import accounts, webhooks
 from webhook_admin.db import Database
 from webhook_admin.queue import clock, lanes
-from webhook_admin.queue.accept import accept
 from webhook_admin.queue.lanes import Key, Lease, Release
 
 pytest_plugins = ["engine_fixtures"]
@@ -238,7 +237,7 @@ def test_an_accept_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
         with database.transaction() as connection:
             lanes.release(connection, "one", [Release(lane, 0, 0, None, 0)])
             second = event(2, callback_url="https://orders.example.com/")
-            accepting = threading.Thread(target=accept, args=(database, [second], clock.moment(NOW)))
+            accepting = threading.Thread(target=queue.accept, args=[second], kwargs={"now": clock.moment(NOW)})
             accepting.start()
             wait_until(lambda: _waiting(admin) == 1)
         accepting.join()

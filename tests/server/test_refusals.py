@@ -125,7 +125,7 @@ def test_large_bodies_at_once_are_limited(port: int, platform_key: str) -> None:
 
 @ON_SQLITE
 def test_a_crowd_is_slowed_down(port: int) -> None:
-    """Of a caller's refusals many at once come a second late, one after the other at once."""
+    """Of a caller's refusals many at once come one or two seconds late, one after the other at once."""
     sent = request(f"GET {WEBHOOK} HTTP/1.1", "X-API-Key: whak_wrong")
     started = time.monotonic()
     assert exchange(port, sent).status == 401

@@ -4,6 +4,7 @@ A request takes a thread when its body is complete, and gives it back before its
 """
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,7 +36,7 @@ _MAX_WAITING = 500  # of one caller
 # Answered on the event loop: however busy the threads are, and whatever they wait for, the process is alive.
 _ON_LOOP = frozenset({"/health/live"})
 _BUSY = "Too many requests are waiting already. Try again shortly."
-# A caller with more than _CROWD requests in flight gets these refusals a second late. Each of its connections waits for
+# A caller with more than _CROWD requests in flight gets these refusals 1 to 2 s late. Each of its connections waits for
 # its answer before the next request on it is looked at: that ends a flood, at no cost.
 _SLOWED_DOWN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
 _CROWD = 16
@@ -63,7 +64,7 @@ class Adapter:
         try:
             answer = await self._serve(scope.path, request, caller, protocol)
             if answer.status in _SLOWED_DOWN and self._in_flight[caller] > _CROWD:
-                await asyncio.sleep(1)
+                await asyncio.sleep(random.uniform(1, 2))  # noqa: S311  not all of them at the same moment
         except TimeoutError:
             answer = self._refuse(request, RequestTimeout(NOT_IN_TIME))
         except (QueueFull, NoRoom):
