@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
@@ -29,9 +30,11 @@ from webhook_admin.web.auth import CALLER
 from webhook_admin.web.event_schemas import MAX_BODY
 from webhook_admin.web.problems import NOT_IN_TIME, REFUSAL
 
-# Bytes, on paths where a body may be a large one.
-_MAX_BODIES = {"/events": MAX_BODY}
-_THREADS = 8
+_THREADS = 4
+# Where bodies may be large. Its threads mostly wait for each other's commit, so that more of them make larger groups;
+# elsewhere they would only take the interpreter from each other.
+_EVENTS = "/events"
+_EVENT_THREADS = 32
 _MAX_WAITING = 500  # of one caller
 # Answered on the event loop: however busy the threads are, and whatever they wait for, the process is alive.
 _ON_LOOP = frozenset({"/health/live"})
@@ -41,6 +44,28 @@ _BUSY = "Too many requests are waiting already. Try again shortly."
 _SLOWED_DOWN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
 _CROWD = 16
 log = structlog.get_logger()
+
+
+@dataclass
+class _Exchange:
+    """A request, and the way to answer it."""
+
+    request: dict[str, Any]
+    caller: str | None
+    protocol: RSGIHTTPProtocol
+    # Whether there is a body, or more of it, that has not been read.
+    body_left: bool
+
+    def send(self, answer: Answer) -> None:
+        """Hand the answer over to Granian."""
+        headers = answer.headers
+        if self.body_left:
+            # Granian closes the connection, as the rest of the body would be taken for the next request.
+            headers = [*headers, ("Connection", "close")]
+        if isinstance(answer.body, Path):
+            self.protocol.response_file(answer.status, headers, str(answer.body))
+        else:
+            self.protocol.response_bytes(answer.status, headers, answer.body)
 
 
 class Adapter:
@@ -55,47 +80,55 @@ class Adapter:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the threads: in the process that serves, which may be a fork."""
         self._threads = Threads(loop, _THREADS, _MAX_WAITING)
+        self._event_threads = Threads(loop, _EVENT_THREADS, _MAX_WAITING)
 
     async def __rsgi__(self, scope: Scope, protocol: RSGIHTTPProtocol) -> None:
         """Answer one request."""
         request = environ(scope)
         caller = self._callers.caller(request)
+        exchange = _Exchange(request, caller, protocol, body_left=_size(request, 1) > 0)
         self._in_flight[caller] += 1
         try:
-            answer = await self._serve(scope.path, request, caller, protocol)
-            if answer.status in _SLOWED_DOWN and self._in_flight[caller] > _CROWD:
+            late = await self._serve(scope.path, exchange)
+            if late:
                 await asyncio.sleep(random.uniform(1, 2))  # noqa: S311  not all of them at the same moment
+                exchange.send(late)
         except TimeoutError:
-            answer = self._refuse(request, RequestTimeout(NOT_IN_TIME))
+            self._refuse(exchange, RequestTimeout(NOT_IN_TIME))
         except (QueueFull, NoRoom):
-            answer = self._refuse(request, ServiceUnavailable(_BUSY))
+            self._refuse(exchange, ServiceUnavailable(_BUSY))
         finally:
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]
-        if isinstance(answer.body, Path):
-            protocol.response_file(answer.status, answer.headers, str(answer.body))
-        else:
-            protocol.response_bytes(answer.status, answer.headers, answer.body)
 
-    async def _serve(
-        self, path: str, request: dict[str, Any], caller: str | None, protocol: RSGIHTTPProtocol
-    ) -> Answer:
+    async def _serve(self, path: str, exchange: _Exchange) -> Answer | None:
+        """Answer the request, or return an answer that has to be sent late."""
+        request, caller = exchange.request, exchange.caller
         request["wsgi.input"] = Unread()
+        answer = partial(self._answer, exchange)
         if path in _ON_LOOP:
-            return self._call(request)
-        max_size = _MAX_BODIES.get(path, LARGE)
+            return answer()
+        threads, max_size = (self._event_threads, MAX_BODY) if path == _EVENTS else (self._threads, LARGE)
         size = _size(request, max_size)
         if size > LARGE:
             # The application judges the API key first: nobody without one can use up the budget.
             with suppress(Wanted):
-                return await self._threads(partial(self._call, request), caller)
+                return await threads(answer, caller)
         with self._budget.reserve(size):
-            request["wsgi.input"] = BytesIO(await receive(protocol, request, max_size) if size else b"")
-            return await self._threads(partial(self._call, request), caller)
+            body = await receive(exchange.protocol, request, max_size) if size else b""
+            request["wsgi.input"], exchange.body_left = BytesIO(body), len(body) > max_size
+            return await threads(answer, caller)
 
-    def _refuse(self, request: dict[str, Any], error: HTTPException) -> Answer:
-        return self._call(request | {"wsgi.input": BytesIO(), REFUSAL: error})
+    def _answer(self, exchange: _Exchange) -> Answer | None:
+        answer = self._call(exchange.request)
+        if answer.status in _SLOWED_DOWN and self._in_flight[exchange.caller] > _CROWD:
+            return answer
+        exchange.send(answer)
+        return None
+
+    def _refuse(self, exchange: _Exchange, error: HTTPException) -> None:
+        exchange.send(self._call(exchange.request | {"wsgi.input": BytesIO(), REFUSAL: error}))
 
     def _call(self, request: dict[str, Any]) -> Answer:
         """What the application answers. Raises `Wanted` if it has to read the body first."""
