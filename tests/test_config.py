@@ -54,6 +54,8 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("PORT", "0"),
         ("PORT", "65536"),
         ("HOST", ""),
+        ("RATE_LIMIT", "-1"),
+        ("RATE_LIMIT", "some"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8"),

@@ -3,14 +3,14 @@
 import shutil
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg
 import pytest
 from conftest import _dsn, wait_until
-from sqlalchemy import URL, insert, select, text
+from sqlalchemy import URL, event, insert, select, text
 
 from webhook_admin import accounts
 from webhook_admin.db import Database
@@ -185,6 +185,28 @@ def test_a_locked_store_is_unavailable(sqlite_url: URL) -> None:
             accounts.create(connection, "acme", NOW)
         holder.close()
         assert count(database) == 0
+
+
+def test_a_pool_that_stays_exhausted_is_unavailable(store_url: URL) -> None:
+    """When every connection stays in use, whoever wants another is told that the store is not available."""
+    with closing(Database(store_url, lock_seconds=0.1)) as database, ExitStack() as held:
+        with GONE:
+            for _ in range(1_000):
+                held.enter_context(database.connect())
+        with GONE, database.transaction():
+            pytest.fail("there was one connection more")
+
+
+def test_writers_of_sqlite_wait_without_a_connection(sqlite_url: URL) -> None:
+    """A thread waits for the writer in its process without polling SQLite, for as long as for any lock."""
+    checkouts = []
+    with closing(Database(sqlite_url, lock_seconds=0.1)) as database:
+        event.listen(database._engine, "checkout", lambda *_: checkouts.append(1))  # noqa: SLF001
+        with database.transaction(), GONE, database.transaction():
+            pytest.fail("there are two writers")
+        assert len(checkouts) == 1
+        with database.transaction() as connection:
+            accounts.create(connection, "acme", NOW)
 
 
 def test_who_stops_in_a_transaction_loses_it(postgresql_url: URL) -> None:

@@ -227,7 +227,10 @@ def test_the_settings_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch, tmp
     settings = Settings.from_environment()
     documented = {name: default for name, default, _ in table("Settings")}
     assert documented.keys() == {field.name.upper() for field in fields(Settings)}
-    for name in ("HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT", "LANE_CONCURRENCY", "MAX_IN_FLIGHT", "LEASE_SECONDS"):
+    for name in (
+        *("HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT", "LANE_CONCURRENCY", "MAX_IN_FLIGHT", "LEASE_SECONDS"),
+        "RATE_LIMIT",
+    ):
         assert documented[name] == str(getattr(settings, name.lower()))
     for name in ("DELIVERY_MAX_AGE", "CONNECT_TIMEOUT", "REQUEST_TIMEOUT"):
         assert float(documented[name]) == getattr(settings, name.lower())

@@ -41,6 +41,7 @@ ROOMS = [
     "dispatch",
     "web",
     "app",
+    "server",
     "cli",
     "__main__",
 ]
@@ -49,7 +50,7 @@ ONLY_IN = {
     "flask": {"web", "app"},
     "flask_smorest": {"web"},
     "click": {"cli"},
-    "granian": {"cli"},
+    "granian": {"server"},
     "alembic": {"migrations"},
     "httptools": {"sender"},
     "aiodns": {"sender"},

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,30 @@ def test_a_worker_that_dies_is_replaced(start: Start, environment: pytest.Monkey
     wait_until(lambda: _status(f"{serve.url}/health/ready") == 200)
 
 
+def test_several_workers_serve_one_port(start: Start, environment: pytest.MonkeyPatch) -> None:
+    """`--workers 3` serves from three processes; one that is killed is replaced, and all end with the server."""
+    serve = start("serve", "--workers", "3")
+    server = psutil.Process(serve.popen.pid)
+    workers = set(server.children())
+    assert len(workers) == 3
+    workers.pop().kill()
+    wait_until(lambda: len([child for child in server.children() if child.status() != "zombie"]) == 3)
+    assert _status(f"{serve.url}/health/ready") == 200
+    workers |= set(server.children())
+    assert serve.stop() == 0
+    assert not [worker for worker in workers if worker.is_running()]
+
+
+def test_a_low_limit_of_open_files_is_said(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where fewer files may be open than connections are wanted, a sentence says what follows."""
+    log = tmp_path / "log"
+    command = f"ulimit -n 1000 && exec {sys.executable} -m webhook_admin serve --port {_free_port()}"
+    with log.open("w") as output, subprocess.Popen(["sh", "-c", command], stdout=output, stderr=output) as serve:
+        wait_until(lambda: "The API is at" in log.read_text() or serve.poll() is not None, 20)
+        serve.terminate()
+    assert "it serves at most 744 connections at once instead of 4,096" in log.read_text()
+
+
 @pytest.fixture
 def own_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
     """A PostgreSQL that the test may stop, as the store of the settings."""
@@ -142,6 +167,12 @@ def test_not_ready_while_postgresql_hangs(start: Start, own_postgresql: Postgres
     for process in processes:
         process.resume()
     wait_until(lambda: _status(f"{serve.url}/health/ready") == 200, 10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:

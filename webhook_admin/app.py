@@ -7,6 +7,7 @@ from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.encryption import load_cipher
 from webhook_admin.last_used import LastUsed
+from webhook_admin.queue.group_commit import GroupCommit
 from webhook_admin.web import resources
 from webhook_admin.web.context import Parts
 from webhook_admin.web.problems import Application
@@ -21,5 +22,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level, settings.log_format)
     database = Database(settings.database_url)
     app = Application(__name__, static_folder=None)
-    resources.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database)))
+    resources.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database), GroupCommit(database)))
     return app

@@ -111,6 +111,12 @@ class OtherAccount(Forbidden):
     detail = "An account key acts for its own account only; leave X-Account-Id out or send the key's own account."
 
 
+class TooManyRequests(Error):
+    code = "too-many-requests"
+    title = "Too many requests"
+    detail = "This API key makes more requests a second than it may. Wait for as long as Retry-After says."
+
+
 class NotFound(Error):
     """The thing that the request names is not there."""
 

@@ -1,8 +1,8 @@
-"""What one server process carries: `python -m tests.benchmarks.api`, in the checkout's folder.
+"""What the server carries: `python -m tests.benchmarks.api`, in the checkout's folder.
 
 Measures `GET /webhooks/delivery-status`, and `DELETE` and `POST` in turn, with few and with many registered accounts,
-next to a bare Flask view on the same server. Short rounds of all of them alternate, and medians are shown, because
-machines are noisy. Every answer is checked; of time nothing is asserted.
+from one worker and from two, next to a bare Flask view on one worker of the same server. Short rounds of all of them
+alternate, and medians are shown, because machines are noisy. Every answer is checked; of time nothing is asserted.
 """
 
 import os
@@ -28,11 +28,12 @@ from sqlalchemy import URL, Connection, Table, insert, make_url
 
 from tests.benchmarks import load
 from webhook_admin import models
-from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.ids import new_id
 from webhook_admin.keys import digest, mint
 from webhook_admin.migrations.upgrading import upgrade
+from webhook_admin.server import process
+from webhook_admin.server.adapter import Adapter
 
 # How many accounts' keys the requests carry; all the others are there to be searched through.
 SAMPLE = 20_000
@@ -54,6 +55,7 @@ class Subject:
 
     name: str
     accounts: int
+    workers: int
     port: int
     exchanges: Sequence[load.Exchange]
     rounds: list[load.Figures] = field(default_factory=list)
@@ -70,19 +72,22 @@ class Subject:
 @click.command()
 @click.option("--accounts", "sizes", type=click.IntRange(8), multiple=True, default=[1_000, 1_000_000])
 @click.option("--store", "stores", type=click.Choice(list(AIMS)), multiple=True, default=list(AIMS))
+@click.option("--workers", "worker_counts", type=click.IntRange(1), multiple=True, default=[1, 2])
 @click.option("--seconds", type=float, default=0.5, help="How long a round takes.")
 @click.option("--rounds", type=click.IntRange(1), default=20)
-def main(sizes: Sequence[int], stores: Sequence[str], seconds: float, rounds: int) -> None:
-    """Measure with these numbers of registered accounts on these stores; each option may be repeated."""
+def main(
+    sizes: Sequence[int], stores: Sequence[str], worker_counts: Sequence[int], seconds: float, rounds: int
+) -> None:
+    """Measure with these numbers of registered accounts and of workers, on these stores; each may be repeated."""
     for store in stores:
         with TemporaryDirectory(prefix="webhook-admin-benchmark-") as name, ExitStack() as stack:
             folder = Path(name)
             click.echo(f"\n{store}")
-            bare = Subject("bare view", 0, stack.enter_context(_running("-c", _BARE)), [[_BARE_CALL]] * 100)
+            bare = Subject("bare view", 0, 1, stack.enter_context(_running("-c", _BARE)), [[_BARE_CALL]] * 100)
             create = stack.enter_context(STORES[store](folder))
             subjects = [bare]
             for size in sizes:
-                subjects += _service(stack, folder, create(size), size)
+                subjects += _service(stack, folder, create(size), size, worker_counts)
             _measure(subjects, seconds, rounds)
             _report(store, bare, subjects)
 
@@ -110,20 +115,24 @@ def _postgresql(folder: Path) -> Iterator[Callable[[int], URL]]:
 STORES = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
-def _service(stack: ExitStack, folder: Path, url: URL, accounts: int) -> list[Subject]:
-    """Fill the store, and serve it."""
+def _service(
+    stack: ExitStack, folder: Path, url: URL, accounts: int, worker_counts: Sequence[int]
+) -> Iterator[Subject]:
+    """Fill the store, and serve it, from each number of workers."""
     secret_key = Fernet.generate_key().decode()
     keys = _fill(url, accounts, Fernet(secret_key).encrypt(b"whsec_" + b"A" * 44))
     environment = {
         "WEBHOOK_ADMIN_DATABASE_URL": url.render_as_string(hide_password=False),
         "WEBHOOK_ADMIN_DATA_DIR": str(folder),
         "WEBHOOK_ADMIN_SECRET_KEY": secret_key,
+        "WEBHOOK_ADMIN_RATE_LIMIT": "0",
     }
-    port = stack.enter_context(_running("-m", "webhook_admin", "serve", "--port", environment=environment))
-    return [
-        Subject(GET, accounts, port, [[_get(*item)] for item in keys.items()]),
-        Subject("DELETE, POST", accounts, port, [[_delete(*item), _post(*item)] for item in keys.items()]),
-    ]
+    for workers in worker_counts:
+        command = ("-m", "webhook_admin", "serve", "--workers", str(workers), "--port")
+        port = stack.enter_context(_running(*command, environment=environment))
+        yield Subject(GET, accounts, workers, port, [[_get(*item)] for item in keys.items()])
+        calls = [[_delete(*item), _post(*item)] for item in keys.items()]
+        yield Subject("DELETE, POST", accounts, workers, port, calls)
 
 
 def _fill(url: URL, count: int, signing_secret: bytes) -> dict[str, str]:
@@ -213,7 +222,7 @@ def bare_app() -> Flask:
 
 def serve_bare(port: int) -> None:
     """Serve the bare view as `webhook-admin serve` does the API."""
-    api_server("127.0.0.1", port).serve(target_loader=bare_app, wrap_loader=False)
+    process.Server(process.listen("127.0.0.1", port)).run(lambda: Adapter(bare_app()))
 
 
 _BARE = f"import sys; from {__spec__.name} import serve_bare; serve_bare(int(sys.argv[1]))"
@@ -226,7 +235,7 @@ def _running(*command: str, environment: dict[str, str] | None = None) -> Iterat
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WEBHOOK_ADMIN_")}
-    process = subprocess.Popen(
+    popen = subprocess.Popen(
         [sys.executable, *command, str(port)],
         env=inherited | (environment or {}),
         stdout=subprocess.DEVNULL,
@@ -234,12 +243,12 @@ def _running(*command: str, environment: dict[str, str] | None = None) -> Iterat
     )
     try:
         while not _listens(port):
-            assert process.poll() is None, f"ended with status {process.returncode}: {command}"
+            assert popen.poll() is None, f"ended with status {popen.returncode}: {command}"
             time.sleep(0.05)
         yield port
     finally:
-        process.terminate()
-        process.wait(30)
+        popen.terminate()
+        popen.wait(30)
 
 
 def _listens(port: int) -> bool:
@@ -256,12 +265,15 @@ def _measure(subjects: Sequence[Subject], seconds: float, rounds: int) -> None:
 
 
 def _report(store: str, bare: Subject, subjects: Sequence[Subject]) -> None:
-    click.echo(f"{'':14}{'accounts':>12}{'requests/s':>12}{'/ bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    click.echo(f"{'':14}{'accounts':>12}{'workers':>9}{'requests/s':>12}{'/ bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for subject in subjects:
         rate, p50, p99 = (subject.median(figure) for figure in ("per_second", "p50_ms", "p99_ms"))
         accounts = f"{subject.accounts:,}" if subject.accounts else ""
-        click.echo(f"{subject.name:14}{accounts:>12}{rate:12,.0f}{subject.ratio(bare):9.1%}{p50:9.2f}{p99:9.2f}")
-    few, *more = (subject for subject in subjects if subject.name == GET)
+        click.echo(
+            f"{subject.name:14}{accounts:>12}{subject.workers:9}{rate:12,.0f}{subject.ratio(bare):9.1%}{p50:9.2f}{p99:9.2f}"
+        )
+    fewest = min(subject.workers for subject in subjects if subject.name == GET)
+    few, *more = (subject for subject in subjects if subject.name == GET and subject.workers == fewest)
     click.echo(f"GET / bare view: {few.ratio(bare):.1%} (aim: at least {AIMS[store]:.0%})")
     for many in more:
         ratio = f"GET at {many.accounts:,} / GET at {few.accounts:,}: {many.ratio(few):.1%}"

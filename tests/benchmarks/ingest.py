@@ -1,6 +1,7 @@
-"""How many events a second one API process accepts: `python -m tests.benchmarks.ingest`, in the checkout's folder.
+"""How many events a second the API accepts: `python -m tests.benchmarks.ingest`, in the checkout's folder.
 
-Measures `POST /events` in batches of several sizes, next to two ceilings of the same run: a bare Flask view that only
+Measures `POST /events` in batches of several sizes, over several connections, by one worker and by two, next to two
+ceilings of the same run: a bare Flask view that only
 decodes the same bodies, and the acceptance of the same events without HTTP. Short rounds of all of them alternate, and
 medians are shown, because machines are noisy. Every event is new, and every answer is checked to say so; of time
 nothing is asserted.
@@ -10,10 +11,10 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count, cycle, islice
+from itertools import count, cycle, islice, product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,11 +29,12 @@ from sqlalchemy import URL
 from tests.benchmarks import load
 from tests.benchmarks.api import STORES, _running
 from webhook_admin import accounts, keys, webhooks
-from webhook_admin.cli.serving import api_server
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.migrations.upgrading import upgrade
 from webhook_admin.queue.accept import accept
+from webhook_admin.server import process
+from webhook_admin.server.adapter import Adapter
 from webhook_admin.web.event_schemas import Event as EventSchema
 
 # A batch of 100 has an event of each: the most lanes that it can touch.
@@ -41,19 +43,22 @@ AIM, AIM_BATCH = 10_000, 100  # events a second, in batches of
 # More than can be accepted, so that no round runs out of new events.
 FASTEST = 60_000
 FASTEST_CALLS = 12_000
-CONNECTIONS = 8
+# Events in a batch, and connections.
+CASES = [(1, 1), (1, 8), (1, 32), (100, 8), (1_000, 8)]
 _numbers = count()
 
 
 @dataclass
 class Figures:
-    """What has been measured for one size of batches, round by round.
+    """What has been measured for one size of batches, number of connections and number of workers, round by round.
 
     Events a second with the bare view, the store alone and the API over HTTP; microseconds of the API's CPU for each
     event; the part of the time that the load generator was at work.
     """
 
     size: int
+    connections: int
+    workers: int
     bare: list[float] = field(default_factory=list)
     store: list[float] = field(default_factory=list)
     http: list[float] = field(default_factory=list)
@@ -63,19 +68,33 @@ class Figures:
 
 @click.command()
 @click.option("--store", "stores", type=click.Choice(list(STORES)), multiple=True, default=list(STORES))
-@click.option("--batch", "sizes", type=click.IntRange(1, 1_000), multiple=True, default=[1, 100, 1_000])
+@click.option(
+    "--case",
+    "cases",
+    type=(click.IntRange(1, 1_000), click.IntRange(1)),
+    multiple=True,
+    default=CASES,
+    help="Events in a batch, and connections.",
+)
+@click.option("--workers", "worker_counts", type=click.IntRange(1), multiple=True, default=[1, 2])
 @click.option("--seconds", type=float, default=1.0, help="How long a round takes.")
 @click.option("--rounds", type=click.IntRange(1), default=3)
-def main(stores: Sequence[str], sizes: Sequence[int], seconds: float, rounds: int) -> None:
-    """Measure with batches of these sizes on these stores; both options may be repeated."""
+def main(
+    stores: Sequence[str],
+    cases: Sequence[tuple[int, int]],
+    worker_counts: Sequence[int],
+    seconds: float,
+    rounds: int,
+) -> None:
+    """Measure these cases with these numbers of workers on these stores; each option may be repeated."""
     for store in stores:
         with TemporaryDirectory(prefix="webhook-admin-benchmark-") as name, STORES[store](Path(name)) as create:
-            figures = [Figures(size) for size in sizes]
+            figures = [Figures(*case, workers) for case, workers in product(cases, worker_counts)]
             _measure(create(len(ACCOUNTS)), Path(name), figures, seconds, rounds)
             _report(store, figures)
 
 
-def _measure(url: URL, folder: Path, figures: Sequence[Figures], seconds: float, rounds: int) -> None:
+def _measure(url: URL, folder: Path, figures: list[Figures], seconds: float, rounds: int) -> None:
     secret_key = Fernet.generate_key().decode()
     environment = {
         "WEBHOOK_ADMIN_DATABASE_URL": url.render_as_string(hide_password=False),
@@ -84,17 +103,24 @@ def _measure(url: URL, folder: Path, figures: Sequence[Figures], seconds: float,
     }
     with closing(Database(url)) as database:
         key = _register(database, MultiFernet([Fernet(secret_key)]))
-        serve = ("-m", "webhook_admin", "serve", "--port")
-        with _running("-c", _BARE) as bare, _running(*serve, environment=environment) as api:
-            for _ in range(rounds):
-                for of_size in figures:
-                    of_size.bare.append(_send(bare, key, of_size.size, seconds)[0])
-                    of_size.store.append(_accept(database, of_size.size, seconds))
-                    before = _cpu_seconds()
-                    rate, busy, sent = _send(api, key, of_size.size, seconds)
-                    of_size.http.append(rate)
-                    of_size.busy.append(busy)
-                    of_size.cpu.append((_cpu_seconds() - before) / sent * 1e6)
+        with ExitStack() as stack:
+            bare = stack.enter_context(_running("-c", _BARE))
+            ports = {
+                workers: stack.enter_context(_running(*_SERVE, str(workers), "--port", environment=environment))
+                for workers in {each.workers for each in figures}
+            }
+            for each in figures * rounds:
+                _measure_once(each, database, bare, ports[each.workers], key, seconds)
+
+
+def _measure_once(figures: Figures, database: Database, bare: int, api: int, key: str, seconds: float) -> None:
+    figures.bare.append(_send(bare, key, figures, seconds)[0])
+    figures.store.append(_accept(database, figures.size, seconds))
+    before = _cpu_seconds(api)
+    rate, busy, sent = _send(api, key, figures, seconds)
+    figures.http.append(rate)
+    figures.busy.append(busy)
+    figures.cpu.append((_cpu_seconds(api) - before) / sent * 1e6)
 
 
 def _register(database: Database, cipher: MultiFernet) -> str:
@@ -124,19 +150,20 @@ def _new_events() -> Iterator[dict[str, Any]]:
         }
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds(port: int) -> float:
     """The CPU time that the API's processes have had so far, whatever else the machine was busy with."""
-    serving = next(child for child in psutil.Process().children() if "webhook_admin" in child.cmdline())
-    times = [process.cpu_times() for process in (serving, *serving.children(recursive=True))]
+    serving = next(child for child in psutil.Process().children() if str(port) in child.cmdline())
+    times = [each.cpu_times() for each in (serving, *serving.children(recursive=True))]
     return float(sum(each.user + each.system for each in times))
 
 
-def _send(port: int, key: str, size: int, seconds: float) -> tuple[float, float, float]:
+def _send(port: int, key: str, case: Figures, seconds: float) -> tuple[float, float, float]:
     """Events a second over HTTP; the part of the time that the load generator was at work; how many events it were."""
-    calls = max(CONNECTIONS, int(min(FASTEST / size, FASTEST_CALLS) * seconds))
+    size = case.size
+    calls = max(case.connections, int(min(FASTEST / size, FASTEST_CALLS) * seconds))
     exchanges = [[_call(key, list(islice(_new_events(), size)))] for _ in range(calls)]
     started = time.perf_counter()
-    figures = load.run(port, exchanges, seconds, CONNECTIONS)
+    figures = load.run(port, exchanges, seconds, case.connections)
     sent = figures.per_second * size * (time.perf_counter() - started)
     return figures.per_second * size, figures.busy, sent
 
@@ -157,7 +184,8 @@ def _accept(database: Database, size: int, seconds: float) -> float:
     prepared = [[Event(**schema.load(event)) for event in islice(_new_events(), size)] for _ in range(batches)]
     started, accepted = time.perf_counter(), 0
     for events in prepared:
-        accepted += accept(database, events, datetime.now(UTC)).accepted
+        with database.transaction() as connection:
+            accepted += accept(connection, events, datetime.now(UTC)).accepted
         if time.perf_counter() - started > seconds:
             break
     return accepted / (time.perf_counter() - started)
@@ -177,22 +205,24 @@ def bare_app() -> Flask:
 
 def serve_bare(port: int) -> None:
     """Serve the bare view as `webhook-admin serve` does the API."""
-    api_server("127.0.0.1", port).serve(target_loader=bare_app, wrap_loader=False)
+    process.Server(process.listen("127.0.0.1", port)).run(lambda: Adapter(bare_app()))
 
 
+_SERVE = ("-m", "webhook_admin", "serve", "--workers")
 _BARE = f"import sys; from {__spec__.name} import serve_bare; serve_bare(int(sys.argv[1]))"
 
 
 def _report(store: str, figures: Sequence[Figures]) -> None:
     ceilings = f"{'bare view':>12}{'/ bare':>9}{'store alone':>13}{'/ store':>9}"
-    click.echo(f"\n{store:12}{'events/s over HTTP':>20}{ceilings}{'CPU µs':>9}")
+    click.echo(f"\n{store:12}{'connections':>12}{'workers':>9}{'events/s over HTTP':>20}{ceilings}{'CPU µs':>9}")
     for each in figures:
         http, bare, alone, cpu = (median(series) for series in (each.http, each.bare, each.store, each.cpu))
         ceilings = f"{bare:12,.0f}{http / bare:9.1%}{alone:13,.0f}{http / alone:9.1%}"
-        click.echo(f"batch {each.size:<6,}{http:20,.0f}{ceilings}{cpu:9.0f}")
+        click.echo(f"batch {each.size:<6,}{each.connections:12}{each.workers:9}{http:20,.0f}{ceilings}{cpu:9.0f}")
     for each in figures:
         if each.size == AIM_BATCH:
-            click.echo(f"In batches of {AIM_BATCH}: {median(each.http):,.0f} events/s (aim: at least {AIM:,})")
+            rate = f"{median(each.http):,.0f} events/s by {each.workers} workers"
+            click.echo(f"In batches of {AIM_BATCH}: {rate} (aim: at least {AIM:,})")
     busiest = max(busy for each in figures for busy in each.busy)
     click.echo(f"The load generator was at work for at most {busiest:.0%} of a round.")
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.models import lanes
+from webhook_admin.queue.group_commit import GroupCommit
 
 LIMIT = 4 * 1024 * 1024
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -170,9 +171,10 @@ def test_unknown_accounts_are_named(platform: Api, database: Database) -> None:
 def impatient(app: Flask, database: Database) -> Iterator[None]:
     """The service waits for locks for a tenth of a second only."""
     parts = app.extensions["webhook_admin"]
-    app.extensions["webhook_admin"] = replace(parts, database=Database(database.url, lock_seconds=0.1))
+    impatient = Database(database.url, lock_seconds=0.1)
+    app.extensions["webhook_admin"] = replace(parts, database=impatient, group_commit=GroupCommit(impatient))
     yield
-    app.extensions["webhook_admin"].database.close()
+    impatient.close()
     app.extensions["webhook_admin"] = parts
 
 

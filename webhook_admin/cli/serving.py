@@ -1,35 +1,25 @@
 """`up` and `serve`: the long-running commands."""
 
 import shlex
-import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypeVar
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
-from granian.server.common import AbstractServer
 
-from webhook_admin import encryption, keys, migrations
+from webhook_admin import encryption, keys, migrations, open_files
 from webhook_admin.cli.dispatching import dispatch_beside
 from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
 from webhook_admin.migrations.upgrading import upgrade
+from webhook_admin.server import process
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-# One thread would answer a third more requests, but one that waits for a lock would hold up all others, /health/live
-# included; more than two only take the interpreter from each other.
-_THREADS = 2
-# How long a request in progress may take to finish when the server is told to stop.
-_GRACE = 20  # seconds
 _ACME = "-H 'X-Account-Id: acme'"
 _JSON = "-H 'Content-Type: application/json'"
 _TRY_IT = """
@@ -55,12 +45,13 @@ def _address(command: Command) -> Command:
 
 @click.command()
 @_address
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes serve.")
+def serve(host: str | None, port: int | None, workers: int) -> None:
     """Serve the API. Run as many of these as you like, on one PostgreSQL."""
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     migrations.require_current(database)
-    _serve(settings, database, host or settings.host, port or settings.port, _announce)
+    _serve(settings, database, host or settings.host, port or settings.port, _announce, workers)
 
 
 @click.command()
@@ -78,68 +69,45 @@ def up(host: str | None, port: int | None) -> None:
         _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
 
 
-def _serve(settings: Settings, database: Database, host: str, port: int, listening: Callable[[str], None]) -> None:
+def _serve(
+    settings: Settings, database: Database, host: str, port: int, listening: Callable[[str], None], workers: int = 1
+) -> None:
     """Serve until SIGINT or SIGTERM; call `listening` with the URL as soon as requests are taken."""
     encryption.require_fitting(encryption.load_cipher(settings), database)
-    server = api_server(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    _require_free(host, port)
-
-    @server.on_startup
-    def on_startup() -> None:
-        listening(url)
-        # A connection must not be shared with the worker, which may be a fork of this process.
-        database.close()
-
-    server.serve(target_loader=worker, wrap_loader=False)
-
-
-def api_server(host: str, port: int) -> AbstractServer[Any]:
-    """The HTTP server, which has yet to be told what to serve."""
-    return Server(
-        "webhook_admin",
-        host,
-        port,
-        interface=Interfaces.WSGI,
-        blocking_threads=_THREADS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_GRACE,
-        log_level=LogLevels.warning,
-        websockets=False,
-    )
-
-
-def _require_free(host: str, port: int) -> None:
-    # Granian sets SO_REUSEPORT: it would share the port silently with whoever has it.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
+        listener = process.listen(host, port)
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
         raise Misconfigured(f"Cannot listen on {host}, port {port}: {reason}.") from None
+    server = process.Server(listener, workers, _connections())
+
+    @server.on_startup
+    def on_startup() -> None:
+        listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        # A connection must not be shared with the workers, which may be forks of this process.
+        database.close()
+
+    server.run(worker)
 
 
-def worker() -> WSGIApplication:
-    """The application, in a process of the server's that does not outlive it."""
+def _connections() -> int:
+    """How many connections each worker may have; where that is fewer than it should be, a sentence says so."""
+    connections = max(open_files.allow(process.MAX_CONNECTIONS + process.OTHER_FILES) - process.OTHER_FILES, 1)
+    if connections < process.MAX_CONNECTIONS:
+        click.echo(
+            f"This process may not open more files (ulimit -Hn), so it serves at most {connections:,} connections at "
+            f"once instead of {process.MAX_CONNECTIONS:,}; more have to wait.",
+            err=True,
+        )
+    return connections
+
+
+def worker() -> Any:
+    """What a worker of the server serves, in a process that does not outlive its parent."""
     stop_with_parent()
     # By name: Flask is loaded here, in the worker, and not by every command.
-    return _closing_after_413(resolve_name("webhook_admin.app:create_app")())
-
-
-def _closing_after_413(application: WSGIApplication) -> WSGIApplication:
-    """Say that the connection closes after a 413: Granian closes it silently where a body was not read to its end.
-
-    The header belongs to the server and not to the application, which WSGI forbids to set it (PEP 3333).
-    """
-
-    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], object]:
-            closing = [("Connection", "close")] if status.startswith("413") else []
-            return start_response(status, [*headers, *closing], error)
-
-        return application(environ, start)
-
-    return serve
+    application = resolve_name("webhook_admin.app:create_app")()
+    return resolve_name("webhook_admin.server.adapter:Adapter")(application)
 
 
 def _announce(url: str) -> None:

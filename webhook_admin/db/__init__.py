@@ -12,9 +12,10 @@ Whatever a driver says when the database is away, locked, full, damaged or witho
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NewType, TypeVar
@@ -42,6 +43,8 @@ class Database:
         Opens nothing yet. Raises `Misconfigured` for a URL that is none.
         """
         self.url = url = urls.parse(url) if isinstance(url, str) else url
+        self._lock_seconds = lock_seconds
+        self._writer = threading.Lock()
         self.file = Path(url.database).absolute() if url.drivername == "sqlite" and url.database else None
         if self.file:
             self._engine = engines.sqlite(self.file, lock_seconds)
@@ -64,7 +67,7 @@ class Database:
     def transaction(self) -> Iterator[Transaction]:
         """A connection whose statements commit together at the end of the block, or not at all."""
         try:
-            with self._transactions.begin() as connection:
+            with self._only_writer() if self.file else nullcontext(), self._transactions.begin() as connection:
                 yield Transaction(connection)
         except StoreUnavailable:
             self._is_failing = not self._is_away
@@ -72,6 +75,16 @@ class Database:
         if self._is_failing:
             self._is_failing = False
             log.warning("store_back")
+
+    @contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        # SQLite has one writer at a time. Others would poll for their turn, sleeping up to 0.1 s, and some starve.
+        if not self._writer.acquire(timeout=self._lock_seconds):
+            raise StoreUnavailable(f"Another thread has had {self} locked for {self._lock_seconds:g} s.")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def create_file(self) -> None:
         """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing.

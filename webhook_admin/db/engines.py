@@ -10,7 +10,10 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+
+from webhook_admin.errors import StoreUnavailable
 
 POSTGRESQL_CONNECTION: dict[str, Any] = {
     "application_name": "webhook-admin",
@@ -22,13 +25,27 @@ POSTGRESQL_CONNECTION: dict[str, Any] = {
     "tcp_user_timeout": 5_000,
 }
 
+# Connections of one process. A request holds one at a time, so more threads than these take turns; PostgreSQL has 100
+# for all processes by default.
+_MAX_CONNECTIONS = 32
+
+
+class _Pool(QueuePool):
+    """SQLAlchemy's pool; that all its connections stay in use for too long counts as `StoreUnavailable`."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except PoolExhausted as error:
+            raise StoreUnavailable(
+                f"All {_MAX_CONNECTIONS} connections to the store have been in use for {self._timeout:g} s."
+            ) from error
+
 
 def sqlite(file: Path, lock_seconds: float) -> Engine:
     # mode=rw: a missing file is an error, and not an empty database that forgets everybody's webhooks.
     url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"})
-    engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": lock_seconds}
-    )
+    engine = _create_engine(url, lock_seconds, {"timeout": lock_seconds})
 
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
@@ -75,7 +92,7 @@ def postgresql(url: URL, lock_seconds: float) -> Engine:
     patience = f"-c lock_timeout={lock_seconds}s -c idle_in_transaction_session_timeout={lock_seconds}s"
     settings = POSTGRESQL_CONNECTION | {"options": f"{patience} -c timezone=UTC"}
     defaults = {name: value for name, value in settings.items() if name not in url.query}
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=defaults)
+    engine = _create_engine(url, lock_seconds, defaults)
 
     @event.listens_for(engine, "do_execute")
     def execute(cursor: Any, statement: str, parameters: Any, context: ExecutionContext) -> bool:
@@ -95,3 +112,17 @@ def postgresql(url: URL, lock_seconds: float) -> Engine:
             raise DisconnectionError
 
     return engine
+
+
+def _create_engine(url: URL, wait_seconds: float, connect_args: dict[str, Any]) -> Engine:
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        connect_args=connect_args,
+        poolclass=_Pool,
+        pool_size=_MAX_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        pool_use_lifo=True,
+    )

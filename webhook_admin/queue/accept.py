@@ -1,6 +1,6 @@
 """Accepting events: every one that has somewhere to go becomes a delivery, pending in its lane."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -41,8 +41,18 @@ def accept(transaction: Transaction, events: Sequence[Event], now: datetime) -> 
     """Store the events, all of them or none, and wake the dispatchers.
 
     Raises `InvalidInput`, naming each event of an unknown account by its index, and `EventConflict` for an event whose
-    id is on record for its account with other content.
+    id is on record for its account with other content; the caller then has to roll back.
     """
+    (accepted,) = accept_together(transaction, [events], now)
+    return accepted
+
+
+def accept_together(transaction: Transaction, batches: Sequence[Sequence[Event]], now: datetime) -> list[Accepted]:
+    """Store several batches of events as if one after the other, and as fast as one; what became of each.
+
+    Errors are those of `accept`, with the index of an event among those of all batches.
+    """
+    events = [event for batch in batches for event in batch]
     webhook_ids = _webhook_ids(transaction, {event.account_id for event in events})
     _require_accounts(events, webhook_ids)
     distinct = _distinct(events)
@@ -50,8 +60,20 @@ def accept(transaction: Transaction, events: Sequence[Event], now: datetime) -> 
     stored = _store(transaction, routed, milliseconds(now))
     on_record = _on_record(transaction, [event for event in distinct if _key(event) not in stored])
     lanes.put(transaction, {Key(account_id, lane) for (account_id, _), lane in stored.items()}, milliseconds(now))
-    unrouted = sum(_key(event) not in stored and _key(event) not in on_record for event in events)
-    return Accepted(len(stored), len(events) - len(stored) - unrouted, unrouted)
+    return list(_counted(batches, set(stored), on_record))
+
+
+def _counted(
+    batches: Iterable[Sequence[Event]], new: set[tuple[str, str]], on_record: set[tuple[str, str]]
+) -> Iterator[Accepted]:
+    """What became of each batch; an event in several of them is new in the first, and a duplicate from then on."""
+    for batch in batches:
+        keys = {_key(event) for event in batch}
+        unrouted = sum(_key(event) not in new and _key(event) not in on_record for event in batch)
+        accepted = len(keys & new)
+        yield Accepted(accepted, len(batch) - accepted - unrouted, unrouted)
+        on_record |= keys & new
+        new -= keys
 
 
 def _webhook_ids(connection: Connection, account_ids: Collection[str]) -> dict[str, str | None]:

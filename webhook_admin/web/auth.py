@@ -15,6 +15,10 @@ from webhook_admin.errors import (
     Unauthenticated,
 )
 from webhook_admin.web.context import connection, now, parts
+from webhook_admin.web.rate_limit import RateLimit
+
+CALLER = "webhook_admin.caller"
+"""The key of an environ under which a server finds the id of the API key that a request was sent with."""
 
 
 class Access(Enum):
@@ -25,7 +29,7 @@ class Access(Enum):
     PLATFORM = "platform keys"
 
 
-def init_app(app: Flask, access: dict[str, Access]) -> None:
+def init_app(app: Flask, access: dict[str, Access], rate_limit: RateLimit) -> None:
     """Guard the app's blueprints; `access` says whose keys open which, by blueprint name."""
 
     @app.before_request
@@ -33,7 +37,9 @@ def init_app(app: Flask, access: dict[str, Access]) -> None:
         endpoint = _endpoint()
         needed = access.get(endpoint.rpartition(".")[0], Access.ANYONE)
         if needed is not Access.ANYONE:
-            _authenticate(needed)
+            caller = _authenticate(needed)
+            if caller.account_id is not None:
+                rate_limit.take(caller.key_id)
 
 
 def account_id() -> str:
@@ -72,7 +78,7 @@ def _endpoint() -> str:
     return request.endpoint or ""
 
 
-def _authenticate(needed: Access) -> None:
+def _authenticate(needed: Access) -> keys.Caller:
     named = (request.view_args or {}).get("account_id") or request.headers.get("X-Account-Id")
     known = named if named and ACCOUNT_ID.fullmatch(named) else None
     key = _presented()
@@ -80,13 +86,14 @@ def _authenticate(needed: Access) -> None:
     keys.id_of(key)
     caller = keys.authenticate(connection(), key, now(), known)
     g.caller = caller
+    request.environ[CALLER] = caller.key_id
     parts().last_used.note(caller, now())
-    if caller.account_id is None:
-        return
-    if needed is Access.PLATFORM:
-        raise PlatformKeyRequired
-    if named not in (None, caller.account_id):
-        raise OtherAccount
+    if caller.account_id is not None:
+        if needed is Access.PLATFORM:
+            raise PlatformKeyRequired
+        if named not in (None, caller.account_id):
+            raise OtherAccount
+    return caller
 
 
 def _presented() -> str:

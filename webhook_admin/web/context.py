@@ -1,6 +1,7 @@
 """What a request works with: the service's parts, its own connection and its own moment."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
 from webhook_admin.last_used import LastUsed
+from webhook_admin.queue.group_commit import GroupCommit
 
 _NAME = "webhook_admin"
 
@@ -24,6 +26,7 @@ class Parts:
     database: Database
     cipher: MultiFernet
     last_used: LastUsed
+    group_commit: GroupCommit
 
     def close(self) -> None:
         """End what goes on in the background, and close the store."""
@@ -50,10 +53,23 @@ def connection() -> Connection:
     return cast("Connection", connection)
 
 
-def transaction() -> AbstractContextManager[Transaction]:
-    """A transaction for the request, which gives its connection back before: no request holds two."""
-    _close(None)
-    return parts().database.transaction()
+@contextmanager
+def transaction() -> Iterator[Transaction]:
+    """A connection whose statements commit together at the end of the block, or not at all."""
+    give_back()
+    with parts().database.transaction() as transaction:
+        yield transaction
+
+
+def give_back() -> None:
+    """Give the request's connection back to the pool, if it has one.
+
+    A request never holds one connection while it takes another or waits for another request: once every connection is
+    held by a request that waits for a second one, none of them goes on (deadlock).
+    """
+    connection = g.pop("connection", None)
+    if connection is not None:
+        connection.close()
 
 
 def now() -> datetime:
@@ -65,6 +81,4 @@ def now() -> datetime:
 
 
 def _close(_error: BaseException | None) -> None:
-    connection = g.pop("connection", None)
-    if connection is not None:
-        connection.close()
+    give_back()

@@ -7,9 +7,8 @@ from flask.views import MethodView
 from webhook_admin.errors import EventConflict, FieldError, InvalidInput
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
-from webhook_admin.queue.accept import accept
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import now, transaction
+from webhook_admin.web.context import give_back, now, parts
 from webhook_admin.web.event_schemas import MAX_BODY, Accepted, EventsInput
 from webhook_admin.web.openapi import PLATFORM, operation
 
@@ -47,6 +46,7 @@ _EXAMPLE = {
 }
 _ACCEPTED = {"accepted": 1, "duplicates": 0, "unrouted": 1}
 _FAILURES = (
+    408,
     413,
     415,
     InvalidInput([FieldError("events.1.callbackUrl", "not_https", "Begin the callback URL with https://.")]),
@@ -67,5 +67,5 @@ class Events(MethodView):
         The same `id` in the same account with other content is 409.
         """
         events = [Event(**{"id": new_id("evt")} | fields) for fields in body["events"]]
-        with transaction() as accepting:
-            return accept(accepting, events, now())
+        give_back()
+        return parts().group_commit.accept(events, now())

@@ -10,7 +10,7 @@ from webhook_admin.errors import AccountNotFound, KeyNotFound, TooManyKeys
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import path_account_id
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.context import connection, now, parts
+from webhook_admin.web.context import connection, now, transaction
 from webhook_admin.web.openapi import (
     JSON_BODY,
     LOCATION,
@@ -45,8 +45,8 @@ class Keys(MethodView):
         The key is shown only in this answer. An account may have two active keys, so that one can be
         replaced without a gap.
         """
-        with parts().database.transaction() as transaction:
-            key = keys.create(transaction, path_account_id(), now(), **body)
+        with transaction() as making:
+            key = keys.create(making, path_account_id(), now(), **body)
         return key, {"Location": url_for("keys.Key", account_id=account_id, key_id=key.id)}
 
 

@@ -45,9 +45,10 @@ PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | _IN_PATH
 ANYONE: tuple[Failure, ...] = (500,)
 KEY_HOLDER = (*ANYONE, errors.Unauthenticated(), errors.StoreUnavailable())
 PLATFORM = (*KEY_HOLDER, errors.PlatformKeyRequired())
-ACCOUNT = (*KEY_HOLDER, errors.OtherAccount(), errors.AccountNotNamed(), errors.AccountNotFound())
+ANY_KEY = (*KEY_HOLDER, errors.OtherAccount(), errors.TooManyRequests())
+ACCOUNT = (*ANY_KEY, errors.AccountNotNamed(), errors.AccountNotFound())
 PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *UNKNOWN_FIELD)]),)
-JSON_BODY = (413, 415, errors.InvalidInput([errors.FieldError("naem", *UNKNOWN_FIELD)]))
+JSON_BODY = (408, 413, 415, errors.InvalidInput([errors.FieldError("naem", *UNKNOWN_FIELD)]))
 
 
 _DESCRIPTION = """\

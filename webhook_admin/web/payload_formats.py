@@ -5,10 +5,9 @@ from typing import Any
 from flask.views import MethodView
 
 from webhook_admin import formats
-from webhook_admin.errors import OtherAccount
 from webhook_admin.web import schemas
 from webhook_admin.web.blueprint import Blueprint
-from webhook_admin.web.openapi import KEY_HOLDER, PARAMETERS, operation
+from webhook_admin.web.openapi import ANY_KEY, PARAMETERS, operation
 
 blueprint = Blueprint("payload-formats", __name__, description="How notifications may be written. Any API key.")
 
@@ -17,7 +16,7 @@ blueprint = Blueprint("payload-formats", __name__, description="How notification
 class PayloadFormats(MethodView):
     @blueprint.arguments(schemas.NoParameters, location="query")
     @blueprint.response(200, schemas.PayloadFormatList)
-    @operation("listPayloadFormats", *KEY_HOLDER, *PARAMETERS, OtherAccount())
+    @operation("listPayloadFormats", *ANY_KEY, *PARAMETERS)
     def get(self, _parameters: dict[str, Any]) -> Any:
         """List the payload formats
 

@@ -53,7 +53,7 @@ class NotificationPreview(MethodView):
     @operation(
         "previewDeliveryStatusNotification",
         *ACCOUNT,
-        *(413, 415, InvalidInput([_OTHER_ACCOUNT]), WebhookNotFound()),
+        *(408, 413, 415, InvalidInput([_OTHER_ACCOUNT]), WebhookNotFound()),
         parameters=[X_ACCOUNT_ID],
     )
     def post(self, body: dict[str, Any]) -> Any:

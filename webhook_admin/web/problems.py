@@ -14,6 +14,8 @@ from webhook_admin.web.enumerations import TYPE_PREFIX
 
 log = structlog.get_logger()
 
+REFUSAL = "webhook_admin.refusal"
+"""The key of an environ under which a server leaves an `HTTPException` that is the answer to the request."""
 STATUS = {
     errors.InvalidInput: 400,
     errors.Unauthenticated: 401,
@@ -21,12 +23,18 @@ STATUS = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.PreconditionFailed: 412,
+    errors.TooManyRequests: 429,
     errors.StoreUnavailable: 503,
 }
-HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'}, 503: {"Retry-After": "5"}}
+HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "5"},
+}
 
 
 NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
+NOT_IN_TIME = "The body was not complete within 10 s."
 FAILED = "The service has failed. Its log says why under this correlation id."
 # Named in RFC 9110, section 15.5.14; Werkzeug has the name of RFC 7231.
 _TITLES = {413: "Content Too Large"}
@@ -69,6 +77,7 @@ def http_problem(status: int, detail: str) -> dict[str, Any]:
 
 
 EXAMPLES = {
+    408: http_problem(408, NOT_IN_TIME),
     413: http_problem(413, RequestEntityTooLarge.description),
     415: http_problem(415, NOT_JSON),
     500: http_problem(500, FAILED) | {"correlationId": "0199c7a2b6f07d3e8a51c04f6e2b9d18"},
@@ -84,6 +93,10 @@ class Application(Flask):
     """Flask, with a failure logged under its correlation id, and with JSON in the order of the schemas."""
 
     json_provider_class = _Json
+
+    def ensure_sync(self, func: Any) -> Any:
+        """Call views and hooks as they are: none is a coroutine, and Flask would look at each of them each time."""
+        return func
 
     def log_exception(self, exc_info: Any) -> None:
         """Log the traceback of what becomes a 500."""
@@ -101,6 +114,12 @@ def init_app(app: Flask) -> None:
     app.before_request(_require_path)
     app.register_error_handler(errors.Error, _known)
     app.register_error_handler(HTTPException, _http)
+    app.before_request(_refuse)
+
+
+def _refuse() -> None:
+    if REFUSAL in request.environ:
+        raise request.environ[REFUSAL]
 
 
 def _require_path() -> None:
@@ -119,7 +138,8 @@ def _known(error: errors.Error) -> Response:
 def _http(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         return _response(http_problem(500, FAILED) | {"correlationId": g.correlation_id})
-    response = _response(http_problem(error.code or 500, error.description or ""))
+    status = error.code or 500
+    response = _response(http_problem(status, error.description or ""))
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
     )

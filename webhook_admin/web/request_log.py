@@ -34,8 +34,9 @@ def _end(response: Response) -> Response:
         response.make_conditional(request)
     if response.status_code == HTTPStatus.NO_CONTENT:
         del response.headers["Content-Type"]
-    response.headers["X-Correlation-Id"] = g.correlation_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    correlation_id = g.correlation_id
+    response.headers.add("X-Correlation-Id", correlation_id)
+    response.headers.add("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
     caller = g.get("caller")
     log.info(
@@ -46,6 +47,6 @@ def _end(response: Response) -> Response:
         duration_ms=round((time.perf_counter() - g.started) * 1000, 1),
         account_id=caller and (caller.account_id or caller.named_account_id),
         key_id=caller and caller.key_id,
-        correlation_id=g.correlation_id,
+        correlation_id=correlation_id,
     )
     return response

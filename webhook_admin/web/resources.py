@@ -20,6 +20,7 @@ from webhook_admin.web import (
     webhooks,
 )
 from webhook_admin.web.auth import Access
+from webhook_admin.web.rate_limit import RateLimit
 
 _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
@@ -39,7 +40,8 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     context.init_app(app, parts)
     request_log.init_app(app)
     problems.init_app(app)
-    auth.init_app(app, {blueprint.name: access for blueprint, access in _RESOURCES.items()})
+    access = {blueprint.name: access for blueprint, access in _RESOURCES.items()}
+    auth.init_app(app, access, RateLimit(parts.settings.rate_limit))
     api = openapi.init_app(app)
     openapi_webhooks.describe(api)
     for blueprint in _RESOURCES:
