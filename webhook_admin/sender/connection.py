@@ -118,8 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange.since = f"; connected after {loop.time() - exchange.started:.1f} s"
         exchange.late = Outcome.TIMEOUT, f"No TLS handshake with {where},", hints.HTTPS
         try:
-            name = url.host.removesuffix(".")
-            await loop.create_connection(lambda: self, ssl=context, sock=tcp, server_hostname=name)
+            await loop.create_connection(lambda: self, ssl=context, sock=tcp, server_hostname=url.host.rstrip("."))
         except OSError as error:
             raise tls.trouble(error) from error
 
@@ -176,10 +175,12 @@ class Connection(asyncio.BufferedProtocol):
             if exchange:
                 exchange.end(STOPPED)  # a mistake, if it has not ended yet
             answer.close()
+            self._transport = None  # else a cycle keeps 80 KB of TLS state until the garbage collector comes by
             self.on_closed(self)
+            self.on_closed = lambda _: None  # once
 
     def _fail(self, trouble: Trouble) -> None:
-        self.trouble = trouble
+        self.trouble = trouble.with_traceback(None)  # whose frames refer to this connection
         self.exchange.end(trouble) if self.exchange else self.close()
 
     def _answered(self, exchange: Exchange) -> None:

@@ -10,8 +10,7 @@ from webhook_admin.sender.connection import Connection, Key
 class Pool:
     """At most `max_connections`, those in use included; where there is no room, the one idle for longest is closed."""
 
-    def __init__(self, max_connections: int, idle_seconds: float) -> None:
-        self._idle_seconds = idle_seconds
+    def __init__(self, max_connections: int) -> None:
         self._room = asyncio.Semaphore(max_connections)
         self._stuck = 0
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -49,8 +48,8 @@ class Pool:
             self._remove(connection)
         self._room.release()
 
-    def sweep(self, now: float) -> None:
-        while self._idle and (next(iter(self._idle)).idle_since or 0) <= now - self._idle_seconds:
+    def sweep(self, before: float) -> None:
+        while self._idle and (next(iter(self._idle)).idle_since or 0) <= before:
             self._close_first()
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class Sender:
         self._context = tls.client_context(self.ca_bundle)
         self._parse = lru_cache(10_000)(partial(parse, allowed=self.allowed_networks))
         self._resolver = Resolver(self.allowed_networks, self.nameservers)
-        self._pool = Pool(self.max_connections, self.idle_seconds)
+        self._pool = Pool(self.max_connections)
         self._buffer = memoryview(bytearray(MAX_READ))
         self._opening: dict[asyncio.Task[None], Exchange] = {}
         self._in_flight: set[Exchange] = set()
@@ -120,4 +120,4 @@ class Sender:
         now = self._loop.time()
         for exchange in [one for one in self._in_flight if one.started + self.request_timeout <= now]:
             exchange.expire(self.request_timeout)
-        self._pool.sweep(now)
+        self._pool.sweep(now - self.idle_seconds)
