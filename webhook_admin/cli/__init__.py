@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": _Command("serving", "Serve the API."),
     "dispatch": _Command("dispatching", "Deliver notifications."),
     "demo": _Command("demo", "Watch the whole service at work, for a few seconds."),
+    "receive": _Command("receive", "Receive notifications on this machine, and show each."),
     "db": _Command("db", "The database."),
     "accounts": _Command("accounts", "The customers of the messaging platform."),
     "keys": _Command("keys", "API keys: what lets a program call the API."),
