@@ -50,6 +50,7 @@ ONLY_IN = {
     "flask_smorest": {"web"},
     "click": {"cli"},
     "granian": {"cli"},
+    "markdown_it": {"web"},
     "alembic": {"migrations"},
     "httptools": {"sender"},
     "aiodns": {"sender"},
