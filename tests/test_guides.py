@@ -13,7 +13,7 @@ from pathlib import Path
 import format_tables
 import pytest
 from conftest import WEBHOOK, Api, Process
-from documents import GUIDES, ROOT, guide, run_shell
+from guides_text import GUIDES, ROOT, guide, run_shell
 
 from webhook_admin import formats
 from webhook_admin.config import Settings

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 from conftest import wait_until
-from documents import guide
 from engine import Configure, Dispatch, Queue, event
+from guides_text import guide
 from receiver import AUTHORITY
 from test_guides import ON_SQLITE, PROGRAMS, SUFFIXES, require
 

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from conftest import Process, wait_until
-from documents import GUIDES, README, ROOT
+from guides_text import GUIDES, README, ROOT
 
 from webhook_admin.cli import COMMANDS, main
 
