@@ -8,21 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from standardwebhooks import Webhook
-
-from webhook_admin.cli.demo.receiver import find_fault
 
 DEMO = [sys.executable, "-m", "webhook_admin", "demo"]
 WEBHOOK_ID = re.compile(r"webhook-id: (dlv_[0-9a-f]{32})")
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="
-OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-BODY = b'{"status":"DELIVERED"}'
-NOW = 1_800_000_000
 # Threads for connections end just after these; pycares has one for the whole process, which is not the demo's to end.
 LEFT_OVER = """
 import sys, threading, psutil
@@ -96,7 +88,7 @@ def test_every_notification_is_seen_to_arrive_and_to_verify(watched: str) -> Non
     """Five events make six genuine requests, each shown with its id, its signature and the receiver's answer."""
     assert watched.count("POST /events") == 5
     assert watched.count("signature: v1,") == len(WEBHOOK_ID.findall(watched)) == 7
-    assert watched.count("verified, answered 204 No Content") == 5
+    assert watched.count("verified, answered 200 OK") == 5
     assert watched.count("verified, answered 503 Service Unavailable") == 1
     for status in ("QUEUED", "SENT", "DELIVERED", "READ", "UNDELIVERED"):
         assert f'"status":"{status}"' in watched
@@ -116,11 +108,11 @@ def test_a_forged_copy_is_rejected(watched: str) -> None:
 
 
 def test_it_says_what_comes_next(watched: str) -> None:
-    """The last lines name the command and the file to go on with, after the figures and the measured time."""
-    figures, seconds, _, *following = watched.splitlines()[-5:]
+    """The last lines name the commands and the file to go on with, after the figures and the measured time."""
+    figures, seconds, _, *following = watched.splitlines()[-6:]
     assert figures == "5 events, 7 requests: 6 verified (1 of them a retry), 1 forged."
     assert re.match(r"It took [0-9]+\.[0-9] s, ", seconds)
-    assert [line.split("  ")[1] for line in following] == ["webhook-admin up", "README.md"]
+    assert [line.split("  ")[1] for line in following] == ["webhook-admin up", "webhook-admin receive", "README.md"]
 
 
 def test_it_fits_any_terminal(watched: str) -> None:
@@ -165,7 +157,7 @@ def test_no_thread_and_no_socket_outlives_it(run: Callable[..., subprocess.Compl
 
 @pytest.fixture
 def begun(home: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A demo under way: its receiver has just answered 503."""
+    """A demo at work: its receiver has just answered 503."""
     with subprocess.Popen(
         DEMO, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -213,56 +205,6 @@ def test_nothing_leaves_the_machine(run: Callable[..., subprocess.CompletedProce
     assert counted["Tcp OutSegs"] > 0
     tried = ["Ip OutNoRoutes", "Ip6OutNoRoutes", "Udp OutDatagrams", "Udp6OutDatagrams"]
     assert {name: counted[name] for name in tried} == dict.fromkeys(tried, 0)
-
-
-def test_the_receiver_believes_what_the_standards_own_library_signs() -> None:
-    """Its check is that of Standard Webhooks, and not only what agrees with the service."""
-    assert find_fault(SECRET, _signed(SECRET), BODY, NOW) is None
-
-
-def test_a_receiver_takes_any_of_several_signatures() -> None:
-    """While a secret is being replaced, a notification is signed with both."""
-    signatures = f"{_signed(OTHER_SECRET)['webhook-signature']} {_signed(SECRET)['webhook-signature']}"
-    assert find_fault(SECRET, _signed(SECRET) | {"webhook-signature": signatures}, BODY, NOW) is None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"webhook-id": "dlv_2"},
-        {"webhook-timestamp": str(NOW - 1)},
-        {"webhook-signature": "v1,"},
-        {"webhook-signature": ""},
-    ],
-)
-def test_a_changed_header_is_not_believed(change: dict[str, str]) -> None:
-    """The signature covers the id and the time, too."""
-    assert find_fault(SECRET, _signed(SECRET) | change, BODY, NOW) == "signature does not match"
-
-
-def test_another_body_or_secret_is_not_believed() -> None:
-    """One bit of the body, or a signature that somebody else has made."""
-    assert find_fault(SECRET, _signed(SECRET), BODY + b" ", NOW) == "signature does not match"
-    assert find_fault(SECRET, _signed(OTHER_SECRET), BODY, NOW) == "signature does not match"
-
-
-@pytest.mark.parametrize("now", [NOW - 301, NOW + 301])
-def test_what_is_not_of_now_is_not_believed(now: int) -> None:
-    """A notification that was recorded and is played back later is told apart, genuine as its signature is."""
-    assert find_fault(SECRET, _signed(SECRET), BODY, now) == "timestamp is not recent"
-
-
-@pytest.mark.parametrize("timestamp", ["", "soon", "-1", "1e9", "9" * 5000])
-def test_a_time_that_is_none_is_not_believed(timestamp: str) -> None:
-    """Whatever stands in the header, the check gives an answer."""
-    headers = _signed(SECRET) | {"webhook-timestamp": timestamp}
-    assert find_fault(SECRET, headers, BODY, NOW) == "timestamp is not recent"
-
-
-def _signed(secret: str) -> dict[str, str]:
-    """The headers that the published library makes for `BODY` at `NOW`."""
-    signature = Webhook(secret).sign("dlv_1", datetime.fromtimestamp(NOW, UTC), BODY.decode())
-    return {"webhook-id": "dlv_1", "webhook-timestamp": str(NOW), "webhook-signature": signature}
 
 
 def _counters(text: str) -> dict[str, int]:

@@ -1,247 +1,164 @@
-"""The README, held against the code."""
+"""The README, held against the code: its lines run, and its tour works as it stands."""
 
-import base64
-import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
+import click
 import pytest
-import requests
 from click.testing import CliRunner
-from conftest import WEBHOOK, Api, Process, wait_until
-from engine import Configure, Dispatch, Queue, event
-from receiver import AUTHORITY, Receiver
+from conftest import Process, wait_until
+from guides_text import GUIDES, README, ROOT
 
-from webhook_admin import formats, webhooks
-from webhook_admin.cli import main
-from webhook_admin.config import Settings
-from webhook_admin.dispatch import signing
-from webhook_admin.events import Status
-from webhook_admin.formats import FORMATS
+from webhook_admin.cli import COMMANDS, main
 
-pytest_plugins = ["engine_fixtures"]
-
-ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-
-README = (Path(__file__).parent.parent / "README.md").read_text()
+TOUR = README.section("Try it in five minutes")
+DOCUMENTS = {file.name: file.read_text() for file in [ROOT / "README.md", *GUIDES.glob("*.md")]}
 
 
-def section(title: str) -> str:
-    """The text between this heading and the next of its level."""
-    return next(part for part in re.split(r"^## ", README, flags=re.MULTILINE) if part.startswith(f"{title}\n"))
+class Shell:
+    """A shell of the reader's in the folder of the clone. It ends at the first command that fails."""
 
+    def __init__(self, folder: Path, name: str) -> None:
+        self._log = folder / f"{name}.log"
+        (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
+        with self._log.open("w") as log:
+            self._bash = subprocess.Popen(
+                ["bash", "-euo", "pipefail"],
+                cwd=folder,
+                env=os.environ | {"CURL_HOME": str(folder)},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
-def blocks(language: str, text: str = README) -> list[str]:
-    """The README's code blocks in this language, or those of a part of it."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    @property
+    def output(self) -> str:
+        """All that has been printed."""
+        return self._log.read_text()
 
+    def type(self, commands: str, until: str) -> None:
+        """Type the commands, and wait until they have printed this."""
+        assert self._bash.stdin
+        self._bash.stdin.write(commands)
+        self._bash.stdin.flush()
+        wait_until(lambda: self._bash.poll() is not None or until in self.output, 20)
+        assert self._bash.poll() is None, self.output
 
-def table(title: str) -> list[list[str]]:
-    """The rows of the section's table, without its header; back quotes taken off."""
-    rows = [line for line in section(title).splitlines() if line.startswith("|")][2:]
-    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        os.killpg(self._bash.pid, signal.SIGINT)
 
-
-def test_every_example_works_as_it_stands(
-    start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A reader who copies the shell blocks one after the other sees each of them succeed."""
-    monkeypatch.setenv("WEBHOOK_ADMIN_DATA_DIR", str(tmp_path / "data"))
-    up = start("up")
-    key = re.search(r"KEY=(whpk_\w+)", up.log.read_text())
-    assert key
-    (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))],
-        env=os.environ | {"URL": up.url, "KEY": key[1], "CURL_HOME": str(tmp_path), "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "signingSecret" in done.stdout
-
-
-def test_the_answers_are_true(customer: Api) -> None:
-    """The webhook that is shown has the fields of a real one; the problem that is shown is a real one."""
-    webhook, problem = map(json.loads, blocks("json", section("For customers: configure your webhook")))
-    created = customer("POST", WEBHOOK, json={"callbackUrl": webhook["callbackUrl"], "description": "Production"})
-    assert list(created.json) == list(webhook)
-    assert customer("POST", WEBHOOK, json={"callbackUrl": "http://hooks.example.com"}).json == problem
-
-
-def test_the_event_that_is_shown_is_accepted(platform: Api, customer: Api) -> None:
-    """The example of POST /events is a good one, and its answer is true."""
-    text = re.search(r"/events .* -d '(.*?)'\n", section("For the platform: send events"), flags=re.DOTALL)
-    assert text
-    customer("POST", WEBHOOK, json={"callbackUrl": "https://hooks.example.com/"})
-    done = platform("POST", "/events", data=text[1], content_type="application/json")
-    assert (done.status_code, done.json) == (202, {"accepted": 1, "duplicates": 0, "unrouted": 0})
-
-
-# Receiving notifications
-
-
-RECEIVE = section("For customers: receive notifications")
-RECEIVER, X_SIGNATURE = blocks("python", RECEIVE)
-
-
-def test_the_bodies_that_are_shown_are_sent() -> None:
-    """Each is what its payload format makes of the event, to the order of the keys."""
-    names = re.findall(r"^`([a-z0-9-]+)`.*:\n\n```json", RECEIVE, flags=re.MULTILINE)
-    # Whoever adds a format need not show it here.
-    assert names == ["standard", "phonovation-v2", "routee", "insider", "mta-v1"]
-    for name, text in zip(names, blocks("json", RECEIVE), strict=True):
-        examples = formats.examples(name)
-        assert json.dumps(json.loads(text)) == json.dumps(examples.get("UNDELIVERED") or examples["QUEUED"])
-
-
-def test_the_table_of_formats_is_true() -> None:
-    """It says which answer acknowledges, and which statuses a format has a way to say."""
-    for name, success, says in table("For customers: receive notifications"):
-        assert success == str(formats.success(name))
-        named = set(re.findall(r"\b[A-Z]+\b", says))
-        said = set(formats.examples(name))
-        assert named == (set(Status) - said if "every status" in says else said)
+    def close(self) -> None:
+        """Press Ctrl-C and leave."""
+        if self._bash.poll() is None:
+            self.interrupt()
+        self._bash.communicate(timeout=30)
 
 
 @pytest.fixture
-def shown_receiver(configure: Configure, queue: Queue, tmp_path: Path) -> Iterator[str]:
-    """The URL of the receiver that is shown: a process, with TLS and the signing secret of `acme`."""
-    (tmp_path / "receiver.py").write_text(RECEIVER)
-    certificate = tmp_path / "certificate.pem"
-    AUTHORITY.ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
-    command = ["flask", "--app", "receiver", "run", "--port", "0", "--cert", certificate, "--key", certificate]
-    log = tmp_path / "receiver.log"
-    with log.open("w") as output:
-        popen = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=tmp_path,
-            env=os.environ | {"SIGNING_SECRET": queue.customer()},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield wait_until(lambda: re.search(r"Running on (https://\S+)", log.read_text()))[1] + "/delivery-status"
-    finally:
-        popen.terminate()
-        popen.wait(10)
+def open_shell(tmp_path: Path) -> Iterator[Callable[[str], Shell]]:
+    """Opens shells in a folder that has a .venv with the program."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    shells: list[Shell] = []
+
+    def open_(name: str) -> Shell:
+        shells.append(Shell(tmp_path, name))
+        return shells[-1]
+
+    yield open_
+    for shell in reversed(shells):
+        shell.close()
 
 
-@ON_SQLITE
-def test_the_receiver_that_is_shown(shown_receiver: str, dispatch: Dispatch, queue: Queue, tmp_path: Path) -> None:
-    """What it is sent is verified and acknowledged in every payload format; what another secret signed is refused."""
-    queue.customer("mallory")
-    dispatch(retry_schedule="0.05")
-    for number, name in enumerate(FORMATS):
-        status = "QUEUED" if name == "phonovation-v2" else "SENT"
-        queue.accept(event(number, status=status, callback_url=shown_receiver, payload_format=name))
-    queue.accept(event(9, "mallory", callback_url=shown_receiver))
-    queue.wait_for(DELIVERED=len(FORMATS), FAILED=1)
-    assert {row.status_code for row in queue.attempts(account_id="mallory")} == {401}
-    printed = (tmp_path / "receiver.log").read_text()
-    for delivery in queue.deliveries():
-        # Its threads print at the same time, so that a line may be cut by another.
-        assert (delivery.id in printed) == (delivery.account_id == "acme")
+def free_port() -> str:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
 
 
-@ON_SQLITE
-def test_the_receiver_that_is_shown_is_not_fooled(shown_receiver: str, receiver: Receiver, queue: Queue) -> None:
-    """Whatever is sent instead of a signed notification is 401: changed, unsigned, out of date, or no such thing."""
-    with queue.database.connect() as connection:
-        secret = webhooks.signing_secret(connection, queue.cipher, "acme")
-
-    def post(body: bytes, headers: dict[str, str]) -> int:
-        return requests.post(
-            shown_receiver, body, headers=headers, verify=str(receiver.ca_file), timeout=10
-        ).status_code
-
-    body, now = b'{"messageId":"1"}', int(time.time())
-    good = signing.headers([secret], "dlv_1", now, body)
-    assert post(body, good) == 200
-    for text in (body + b" ", b"", b"\xff"):
-        assert post(text, good) == 401
-    for name in good:
-        assert post(body, {other: value for other, value in good.items() if other != name}) == 401
-    for change in ("", "nonsense", "v1", "v1,", "v1,###", "v1,\xfc", "v2,AAAA", "v1,AAAA v1,BBBB", "v1,a,b"):
-        assert post(body, good | {"webhook-signature": change}) == 401, change
-    for late in (now - 3600, now + 3600):
-        assert post(body, signing.headers([secret], "dlv_1", late, body)) == 401
-    assert post(body, good | {"webhook-timestamp": str(now + 1)}) == 401
+def listens(port: str) -> bool:
+    """Whether somebody listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
-def test_the_check_of_x_signature_that_is_shown() -> None:
-    """It holds for what mta-v1 sends, and not for another body, secret or signature."""
-    names: dict[str, Any] = {}
-    exec(X_SIGNATURE, names)
-    secret, other = ("whsec_" + base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
-    sent = formats.headers("mta-v1", b"{}", signing.key(secret))["X-Signature"]
-    assert names["is_genuine"](b"{}", sent, secret)
-    for body, signature, key in (
-        (b"[]", sent, secret),
-        (b"{}", sent, other),
-        (b"{}", "", secret),
-        (b"{}", "\xfc", secret),
-    ):
-        assert not names["is_genuine"](body, signature, key)
+def test_the_tour_works_as_it_stands(open_shell: Callable[[str], Shell], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who copies its blocks into three shells sees a notification verified, and another fail and come later.
 
-
-def test_the_preview_that_is_shown(customer: Api) -> None:
-    """The event is a good one, and without a webhook goes where it says, in the format that is asked for."""
-    text = re.search(r"/preview .* -d '(.*?)'\n", RECEIVE, flags=re.DOTALL)
-    assert text
-    answer = customer("POST", f"{WEBHOOK}/preview", data=text[1], content_type="application/json")
-    assert answer.json["url"] == "https://hooks.example.com/order-001"
-    assert json.loads(answer.json["body"])["type"] == "delivery-status"
-
-
-def test_the_schemas_are_where_it_says() -> None:
-    """The OpenAPI document has the bodies' schemas under `components/schemas`."""
-    document = json.loads((Path(__file__).parent.parent / "openapi" / "openapi.json").read_text())
-    names = {"".join(part.capitalize() for part in name.split("-")) for name in FORMATS}
-    assert names <= document["components"]["schemas"].keys()
-
-
-# All the rest
+    Only the ports and the waits between attempts are others.
+    """
+    api, receiver = free_port(), free_port()
+    monkeypatch.setenv("WEBHOOK_ADMIN_PORT", api)
+    monkeypatch.setenv("WEBHOOK_ADMIN_RETRY_SCHEDULE", "1,1,1,1,1,1,1,1")
+    receive, serve = TOUR.blocks("sh")
+    register, fail = (text.replace("8080", api).replace("8443", receiver) for text in TOUR.blocks("bash"))
+    receive = receive.replace("receive", f"receive --port {receiver}")
+    first, second, third = open_shell("receiver"), open_shell("service"), open_shell("calls")
+    first.type(receive, "Ctrl-C ends it.")
+    second.type(serve, "Ctrl-C stops it.")
+    wait_until(lambda: listens(api))
+    third.type(register, '"accepted":1')
+    wait_until(lambda: "  verified, answered 200" in first.output)
+    shown = TOUR.blocks("text")[0]
+    for name in re.findall(r"^  (\S+) ", shown, flags=re.MULTILINE):
+        assert f"\n  {name} " in first.output
+    first.interrupt()
+    wait_until(lambda: "1 received, 1 verified." in first.output)
+    third.type(fail, "Attempt 1")
+    assert "Connection refused" in third.output
+    first.type(receive, '"eventId":"evt-2"')
+    assert first.output.count("  verified, answered 200") == 2
 
 
 @pytest.mark.parametrize("title", ["Run it", "Test it"])
 def test_one_line_is_enough(title: str) -> None:
     """Running and testing take one line of shell each."""
-    first = re.findall(r"^```sh\n(.*?)^```", section(title), flags=re.MULTILINE | re.DOTALL)[0]
+    first = README.section(title).blocks("sh")[0]
     assert first.count("\n") == 1
     assert first.startswith("python3 -m venv .venv && .venv/bin/pip install ")
 
 
-def test_the_settings_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The table names each setting and no other, with its true default."""
-    monkeypatch.chdir(tmp_path)
-    settings = Settings.from_environment()
-    documented = {name: default for name, default, _ in table("Settings")}
-    assert documented.keys() == {field.name.upper() for field in fields(Settings)}
-    for name in (
-        *("HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT", "LANE_CONCURRENCY", "MAX_IN_FLIGHT", "LEASE_SECONDS"),
-        "RATE_LIMIT",
-    ):
-        assert documented[name] == str(getattr(settings, name.lower()))
-    for name in ("DELIVERY_MAX_AGE", "CONNECT_TIMEOUT", "REQUEST_TIMEOUT"):
-        assert float(documented[name]) == getattr(settings, name.lower())
-    assert tuple(map(float, documented["RETRY_SCHEDULE"].split(","))) == settings.retry_schedule
-    assert documented["DATA_DIR"] == settings.data_dir.name
+def test_up_prints_what_is_shown(
+    start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first start, line by line; only address, folder and key are others."""
+    monkeypatch.setenv("WEBHOOK_ADMIN_DATA_DIR", str(tmp_path / "webhook-admin-data"))
+    up = start("up")
+    printed = up.log.read_text().replace(up.url, "http://127.0.0.1:8080").replace(str(tmp_path), "...")
+    assert re.sub(r"whpk_\w+", "whpk_...", printed).startswith(README.section("Run it").blocks("text")[0])
 
 
-def test_every_command_that_is_named_exists() -> None:
-    """Each `webhook-admin ...` in the text is a command of the program."""
-    commands = "up|serve|dispatch|demo|db|accounts|keys|webhooks|events|deliveries"
-    named = set(re.findall(rf"webhook-admin ((?:{commands})\b(?: [a-z]+)?)", README))
-    assert len(named) > 12
-    for command in named:
-        assert CliRunner().invoke(main, [*command.split(), "--help"]).exit_code == 0, command
+def test_it_is_short() -> None:
+    """A reader in a hurry gets to its end."""
+    assert README.text.count("\n") <= 200
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_command_that_is_named_exists(name: str) -> None:
+    """Each `webhook-admin ...` in a document is a command of the program, and the options behind it are its."""
+    for line in re.findall(r"webhook-admin ((?:[a-z]+\b ?)+[^|\n`#)$]*)", DOCUMENTS[name]):
+        words = line.split()
+        if words[0] not in COMMANDS:
+            continue
+        command: click.Command = main.get_command(click.Context(main), words[0])  # type: ignore[assignment]
+        if isinstance(command, click.Group):
+            command = command.commands[words[1]]
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert set(re.findall(r"--[a-z-]+", line)) <= options, line
+        assert CliRunner().invoke(command, ["--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_file_that_is_linked_exists(name: str) -> None:
+    """Links to other hosts are https; all others lead to a file."""
+    folder = ROOT if name == "README.md" else GUIDES
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", DOCUMENTS[name]):
+        assert target.startswith("https://") or (folder / target).is_file(), target

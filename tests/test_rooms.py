@@ -51,6 +51,7 @@ ONLY_IN = {
     "flask_smorest": {"web"},
     "click": {"cli"},
     "granian": {"server"},
+    "markdown_it": {"web"},
     "alembic": {"migrations"},
     "httptools": {"sender"},
     "aiodns": {"sender"},

@@ -1,4 +1,4 @@
-"""The cipher that keeps signing secrets unreadable in the database and in its backups."""
+"""The cipher that keeps signing secrets unreadable in the store and in its backups."""
 
 import os
 import tempfile
@@ -39,7 +39,7 @@ def require_fitting(cipher: MultiFernet, database: Database) -> None:
     except InvalidToken:
         raise Misconfigured(
             f"{PREFIX}SECRET_KEY (or secret.key in the data folder) is not the key that the signing secrets in the "
-            "database were encrypted with: bring the old key back, behind a comma if there is a new one."
+            "store were encrypted with: bring the old key back, behind a comma if there is a new one."
         ) from None
 
 

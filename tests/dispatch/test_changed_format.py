@@ -1,4 +1,4 @@
-"""A webhook's payload format is changed while its deliveries wait, are under way, and come in (contract, section 2)."""
+"""A webhook's payload format is changed while its deliveries wait, are in flight, and come in (contract, section 2)."""
 
 import json
 
@@ -120,5 +120,5 @@ def test_what_the_new_format_cannot_say(dispatch: Dispatch, receiver: Receiver, 
     queue.accept(event(2, status="READ"))
     queue.wait_for(DELIVERED=1, SKIPPED=1)
     assert len(acme.received(1)) == 2
-    assert queue.delivery(2).state_detail == "The payload format routee has no way to say READ."
+    assert queue.delivery(2).state_detail == "The payload format routee cannot express READ."
     assert not acme.received(2)

@@ -47,7 +47,7 @@ def dispatch_process(configure: Configure, tmp_path: Path) -> Iterator[Callable[
 
 
 def test_sigterm_lets_requests_end(queue: Queue, dispatch_process: Callable[..., Process], receiver: Receiver) -> None:
-    """It exits 0 as soon as what is under way is recorded; the rest waits, and every lane is free."""
+    """It exits 0 as soon as the attempts in flight are recorded; the rest waits, and every lane is free."""
     held = hold()
     queue.customer(callback_url=receiver.url("/", held))
     queue.accept(*map(event, range(500)))

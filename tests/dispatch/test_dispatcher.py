@@ -392,7 +392,7 @@ def test_what_cannot_be_written_stops_no_other(queue: Queue, dispatch: Dispatch,
 
 
 def test_stopping_lets_requests_end(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
-    """What is under way is recorded, and every lane is free; then there is nothing to wait for."""
+    """Attempts in flight are recorded, and every lane is free; then there is nothing to wait for."""
     held = hold()
     queue.customer(callback_url=receiver.url("/", held))
     queue.accept(*map(event, range(5)))

@@ -406,7 +406,7 @@ def test_limits_hold_whatever_happens(
     known: list[tuple[Standing, int, int]],
     steps: list[tuple[float, str, int]],
 ) -> None:
-    """Never more in flight than the maximum, in all and for each lane, nor starts in a turn; and nothing is lost."""
+    """Never more in flight than the maximum, in all and for each lane, nor starts in a turn; and all are delivered."""
     keys = [Key(f"a{account}", str(number)) for number, (_, account, _) in enumerate(known)]
     leases = [
         lease(each, standing=standing, failures=failures, window=2.0)

@@ -1,4 +1,4 @@
-"""The store goes away under load and comes back: nothing is lost, and all goes on by itself (contract, section 1).
+"""The store goes away under load and comes back: every event is delivered, without a restart (contract, section 1).
 
 The long versions, with the figures: `python -m tests.soak.restarts`, `python -m tests.soak.store_trouble`.
 """

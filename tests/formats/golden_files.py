@@ -1,7 +1,7 @@
 """The golden files: `golden/<payload format>/<row or example>.jsonl`, pairs of lines.
 
 The first line of a pair is a canonical event; the second is the exact bytes of the body that says it. An event that the
-format has no way to say is followed by the reason for skipping it, as a JSON string.
+format cannot express is followed by the reason for skipping it, as a JSON string.
 """
 
 import json

@@ -245,7 +245,7 @@ def test_texts_come_back_as_they_were(queue: Queue, one: Due) -> None:
 
 
 def orphan(queue: Queue) -> None:
-    """Deliveries for a webhook that is gone, one under way, one per-message, one of today's webhook."""
+    """Deliveries for a webhook that is gone, one in flight, one per-message, one of today's webhook."""
     queue.customer()
     queue.accept(event(1), event(2), event(3, callback_url=OWN), now=LONG_AGO)
     begin(queue, begun(find(queue, limit=1)[0]))
@@ -256,7 +256,7 @@ def orphan(queue: Queue) -> None:
 
 
 def test_what_waits_for_a_webhook_that_is_gone_is_cancelled(queue: Queue) -> None:
-    """All of it at once, whenever it is due; not what is under way, nor what has another way to go."""
+    """All of it at once, whenever it is due; not those in flight, nor those with another way to go."""
     orphan(queue)
     with queue.database.transaction() as connection:
         assert deliveries.cancel_orphans(connection, [LANE])

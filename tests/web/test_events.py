@@ -134,7 +134,7 @@ def test_the_same_batch_many_times_at_once(platform: Api, app: Flask, database: 
 
 
 def test_batches_that_overlap_at_once(platform: Api, app: Flask, database: Database) -> None:
-    """Batches that have the same events in opposite orders do not wait for each other in a circle."""
+    """Batches that have the same events in opposite orders do not deadlock."""
     together = Barrier(2)
 
     def call(batch: list[dict[str, Any]]) -> int:

@@ -165,7 +165,7 @@ def test_without_a_webhook(customer: Api) -> None:
 def test_what_the_format_cannot_say(customer: Api, secret: str, name: str) -> None:
     """Neither body nor headers, and the reason that the delivery would have on record."""
     put(customer, name)
-    why = f"The payload format {name} has no way to say READ."
+    why = f"The payload format {name} cannot express READ."
     nothing = {"method": "POST", "url": URL_1, "headers": {}, "body": None, "skipped": why}
     assert preview(customer, status="READ") == nothing
 

@@ -22,7 +22,8 @@ COMMANDS = {
     "serve": _Command("serving", "Serve the API."),
     "dispatch": _Command("dispatching", "Deliver notifications."),
     "demo": _Command("demo", "Watch the whole service at work, for a few seconds."),
-    "db": _Command("db", "The database."),
+    "receive": _Command("receive", "Receive notifications on this machine, and show each."),
+    "db": _Command("db", "The schema of the store."),
     "accounts": _Command("accounts", "The customers of the messaging platform."),
     "keys": _Command("keys", "API keys: what lets a program call the API."),
     "webhooks": _Command("webhooks", "The webhooks of accounts."),
@@ -69,5 +70,5 @@ class _Group(click.Group):
 def main() -> None:
     """Delivery-status webhooks for messaging platforms.
 
-    Settings come from the environment, each named WEBHOOK_ADMIN_<NAME>; the README lists them.
+    Settings come from the environment, each named WEBHOOK_ADMIN_<NAME>; the operators' guide lists them.
     """

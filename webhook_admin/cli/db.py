@@ -1,4 +1,4 @@
-"""`db`: the database's schema."""
+"""`db`: the store's schema."""
 
 from contextlib import closing
 
@@ -11,7 +11,7 @@ from webhook_admin.migrations.upgrading import upgrade as upgrade_schema
 
 @click.group()
 def db() -> None:
-    """The database."""
+    """The schema of the store."""
 
 
 @db.command()

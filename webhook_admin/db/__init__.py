@@ -7,7 +7,7 @@ There are two ways in, and the one taken shows who commits:
 - `Database.transaction()`: all statements or none, committed when the block ends. Its connection has the type
   `Transaction`, by which functions say that they need one.
 
-Whatever a driver says when the database is away, locked, full, damaged or without its tables is raised as
+A driver's errors when the store is away, locked, full, damaged or without its tables are raised as
 `StoreUnavailable`, with the cause in words.
 """
 

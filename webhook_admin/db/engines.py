@@ -88,7 +88,7 @@ def begin_immediate(connection: Connection) -> None:
 
 
 def postgresql(url: URL, lock_seconds: float) -> Engine:
-    # Who stops in the middle of a transaction, as a machine that is put to sleep, must not keep its locks.
+    # A process that stops in the middle of a transaction, as on a machine put to sleep, must not keep its locks.
     patience = f"-c lock_timeout={lock_seconds}s -c idle_in_transaction_session_timeout={lock_seconds}s"
     settings = POSTGRESQL_CONNECTION | {"options": f"{patience} -c timezone=UTC"}
     defaults = {name: value for name, value in settings.items() if name not in url.query}

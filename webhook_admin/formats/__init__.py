@@ -26,7 +26,7 @@ class Format(Protocol):
         """The JSON Schema of a body."""
 
     def body(self, event: Event) -> dict[str, Any] | None:
-        """What the receiver gets, ready for JSON; `None` if the format has no way to say what the event says."""
+        """What the receiver gets, ready for JSON; `None` if the format cannot express the event."""
 
 
 FORMATS: dict[str, Format] = {
@@ -50,7 +50,7 @@ def render(name: str, event: Event) -> bytes | None:
 def skip_reason(name: str, event: Event) -> str:
     """Why there is no body, in one sentence."""
     reason = f" with the reason {event.reason}" if event.reason else ""
-    return f"The payload format {name} has no way to say {event.status}{reason}."
+    return f"The payload format {name} cannot express {event.status}{reason}."
 
 
 def headers(name: str, body: bytes, key: bytes | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""MTA's delivery status, version 1. Signed a second time, in X-Signature."""
+"""MTA's delivery status, version 1. Signed in the header X-Signature, too."""
 
 import hmac
 import re

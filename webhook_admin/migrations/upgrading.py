@@ -20,7 +20,7 @@ def upgrade(database: Database) -> bool:
     config.set_main_option("script_location", str(Path(__file__).parent))
     with database.transaction() as connection:
         if connection.dialect.name == "postgresql":
-            # Whoever comes second waits here for the first's commit, as SQLite's BEGIN IMMEDIATE makes it do.
+            # The second of two waits here for the first's commit, as SQLite's BEGIN IMMEDIATE makes it do.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('webhook-admin schema'))")
         before = MigrationContext.configure(connection).get_current_revision()
         config.attributes["connection"] = connection

@@ -75,8 +75,8 @@ def put(connection: Connection, keys: Collection[Key], now: int) -> None:
 def mark_changed(connection: Connection, account_id: str, now: int, *, every_destination: bool) -> None:
     """Say that the account's webhook has changed or is gone; with `every_destination`, that the account is.
 
-    Whoever leases a marked lane cancels its orphans, and what was learned about the receiver is forgotten. A leased
-    lane stays leased: its dispatcher sees the mark when it renews or releases the lease. Wakes the dispatchers.
+    The dispatcher that leases a marked lane cancels its orphans, and forgets what was learned about the receiver. A
+    leased lane stays leased: its dispatcher sees the mark when it renews or releases the lease. Wakes the dispatchers.
     """
     connection.execute(
         text(f"""

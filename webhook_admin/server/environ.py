@@ -14,7 +14,7 @@ _SAME = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
-    # The file that a response is made of can be told by it: Granian sends that itself.
+    # The file that a response is made of is recognised by it: Granian sends that itself.
     "wsgi.file_wrapper": FileWrapper,
     # A body is complete before the application sees it.
     "wsgi.input_terminated": True,

@@ -12,6 +12,7 @@ _PAGE = """<!DOCTYPE html>
 <title>webhook_admin API</title>
 <link rel="stylesheet" href="docs/swagger-ui.css">
 <link rel="icon" href="docs/favicon-32x32.png">
+<nav><a href="guides">Guides</a></nav>
 <div id="swagger-ui"></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>

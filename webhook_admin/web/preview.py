@@ -60,7 +60,7 @@ class NotificationPreview(MethodView):
         """Preview a notification
 
         The request that an event would be sent as, to the byte, with a true signature; or why there would be none: the
-        payload format has no way to say the event, or the webhook is disabled. Nothing is stored, nothing is sent, and
+        payload format cannot express the event, or the webhook is disabled. Nothing is stored, nothing is sent, and
         `webhook-id` names a delivery that does not exist. An event with a `callbackUrl` needs no webhook, but goes
         unsigned without one.
         """

@@ -9,6 +9,7 @@ from webhook_admin.web import (
     delivery_status,
     docs,
     events,
+    guides,
     health,
     keys,
     openapi,
@@ -47,3 +48,4 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     for blueprint in _RESOURCES:
         api.register_blueprint(blueprint)
     app.register_blueprint(docs.blueprint)
+    app.register_blueprint(guides.blueprint)

@@ -8,21 +8,22 @@ from pathlib import Path
 import click
 
 from webhook_admin.cli.demo.api import open_session
-from webhook_admin.cli.demo.certificate import make_certificate
-from webhook_admin.cli.demo.receiver import Receiver
 from webhook_admin.cli.demo.report import Report, concluded
 from webhook_admin.cli.demo.screen import Screen
-from webhook_admin.cli.demo.service import LOOPBACK, RETRY_AFTER, running_service, serving
+from webhook_admin.cli.demo.service import RETRY_AFTER, running_service
 from webhook_admin.cli.demo.story import Story
 from webhook_admin.cli.output import as_json
+from webhook_admin.cli.receive.certificate import certificate_in
+from webhook_admin.cli.receive.server import Receiver, serving
 
 _FIGURES = (
     "{eventsSent} events, {requestsReceived} requests: "
     "{verified} verified ({retried} of them a retry), {forged} forged."
 )
 _NEXT = """
-  webhook-admin up   runs the service, and prints the commands that try it out
-  README.md          has the API, the settings, and how to run it in production"""
+  webhook-admin up       runs the service, and prints calls that try it out
+  webhook-admin receive  shows the notifications that it sends to you
+  README.md              has a tour of five minutes, and says where to read on"""
 
 
 @click.command()
@@ -51,11 +52,12 @@ def demo(json_: bool) -> None:
 def _perform(screen: Screen) -> Report:
     screen.title("The service starts on this machine, and so does the server of a customer, Acme")
     with tempfile.TemporaryDirectory(prefix="webhook-admin-demo-") as folder:
-        certificate = make_certificate(Path(folder), LOOPBACK)
-        receiver = Receiver(LOOPBACK, certificate)
+        receiver = Receiver(certificate_in(Path(folder)))
+        # Wait for the connections to end when the server does.
+        receiver.daemon_threads = False
         with (
             serving(receiver),
-            running_service(Path(folder), certificate.file) as service,
+            running_service(Path(folder), receiver.certificate) as service,
             open_session() as session,
         ):
             screen.part("API", service.url, "on a temporary SQLite")

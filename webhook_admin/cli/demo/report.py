@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from webhook_admin.cli.deliveries import as_object
-from webhook_admin.cli.demo.receiver import Arrival
+from webhook_admin.cli.receive.server import Arrival
 from webhook_admin.db import Database
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State

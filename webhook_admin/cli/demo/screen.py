@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import click
 
-from webhook_admin.cli.demo.receiver import Arrival
+from webhook_admin.cli.receive.server import Arrival
 
 _SHORT = 16
 # Cut behind a comma, and where there is none, anywhere.
@@ -35,7 +35,7 @@ class Screen:
     def arrival(self, arrival: Arrival, remark: str, body: str | None = None) -> None:
         """Show a notification as the receiver got it, and what the receiver made of it; `body` stands for its body."""
         verdict = click.style("FORGED", fg="red") if arrival.fault else click.style("verified", fg="green")
-        answer = _coloured(arrival.status, f"{arrival.status.value} {arrival.status.phrase}")
+        answer = _coloured(arrival.status, f"{arrival.status} {HTTPStatus(arrival.status).phrase}")
         pieces = [body] if body else _PIECES.findall(arrival.body.decode())
         self.text(
             f"    webhook-id: {click.style(arrival.id, fg='cyan')}  {remark}",
@@ -61,5 +61,5 @@ def shorten(text: str) -> str:
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
-def _coloured(status: HTTPStatus, text: str) -> str:
+def _coloured(status: int, text: str) -> str:
     return click.style(text, fg="green" if status < HTTPStatus.MULTIPLE_CHOICES else "red")

@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from socketserver import BaseServer
 from typing import cast
 from wsgiref.types import WSGIApplication
 
@@ -17,18 +16,15 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from webhook_admin import keys
 from webhook_admin.app import create_app
+from webhook_admin.cli.receive.server import LOOPBACK, serving
 from webhook_admin.config import PREFIX, Settings
 from webhook_admin.db import Database
 from webhook_admin.dispatch.dispatcher import Dispatcher
 from webhook_admin.migrations.upgrading import upgrade
 from webhook_admin.web.context import Parts
 
-LOOPBACK = "127.0.0.1"
 RETRY_AFTER = 1.0
 """Seconds; nobody wants to watch for the five that are the default."""
-
-# How often a server looks whether it is to end, in seconds; the half that is the default would be felt.
-_LOOK_EVERY = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +46,6 @@ def running_service(folder: Path, ca_bundle: Path) -> Iterator[Service]:
             key = keys.create(connection, None, datetime.now(UTC), "demo")
         with _serving_api(app) as url, _dispatching(parts):
             yield Service(url, parts.database, key.key)
-
-
-@contextmanager
-def serving(server: BaseServer) -> Iterator[None]:
-    """Let the server serve, in a thread, as long as the context lasts."""
-    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_EVERY,), name=type(server).__name__)
-    with server:
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def _settings(folder: Path, ca_bundle: Path) -> Settings:

@@ -10,10 +10,10 @@ import click
 import requests
 
 from webhook_admin.cli.demo.api import TIMEOUT, Api
-from webhook_admin.cli.demo.receiver import Arrival, Receiver
 from webhook_admin.cli.demo.report import attempted
 from webhook_admin.cli.demo.screen import Screen, shorten
 from webhook_admin.cli.demo.service import Service
+from webhook_admin.cli.receive.server import Arrival, Receiver
 from webhook_admin.events import Channel, Reason, Status
 
 _FORGED_STATUS = (b'"UNDELIVERED"', b'"DELIVERED"')
@@ -45,9 +45,8 @@ class Story:
         key = self._create(self._platform, "POST", "/accounts/acme/keys", {}, "key")
         customer = Api(self._session, self._service.url, key)
         body = {"callbackUrl": self._receiver.url}
-        self._receiver.signing_secret = self._create(
-            customer, "POST", "/webhooks/delivery-status", body, "signingSecret"
-        )
+        secret = self._create(customer, "POST", "/webhooks/delivery-status", body, "signingSecret")
+        self._receiver.signing_secret = lambda: secret
 
     def _create(self, api: Api, method: str, path: str, body: dict[str, str], shown: str) -> str:
         """What the answer says in the field that is shown."""
@@ -68,11 +67,11 @@ class Story:
 
     def _overload(self) -> Arrival:
         self._screen.title("A text message is not delivered, and Acme's server is overloaded just then")
-        self._receiver.is_overloaded = True
+        self._receiver.status = HTTPStatus.SERVICE_UNAVAILABLE
         error = {"code": 27, "message": "Absent subscriber"}
         self._send("1003", Channel.SMS, Status.UNDELIVERED, reason=Reason.UNREACHABLE, error=error)
         first = self._receive()
-        self._receiver.is_overloaded = False
+        self._receiver.status = HTTPStatus.OK
         self._announce_retry(first)
         again = self._believed()
         if (again.id, again.body) != (first.id, first.body):
