@@ -73,9 +73,20 @@ class Started:
         pem = str(self.folder / "webhook-admin-data" / "receiver.pem")
         return requests.post(self.url + path, body, headers=headers, verify=pem, timeout=10)
 
-    def stop(self) -> int:
-        """Ctrl-C; the exit status."""
-        self.popen.send_signal(signal.SIGINT)
+    def converse(self, request: bytes) -> bytes:
+        """The first bytes of the answer to a request that no library would send."""
+        context = ssl.create_default_context(cafile=self.folder / "webhook-admin-data" / "receiver.pem")
+        port = int(re.search(r":([0-9]+)/", self.url)[1])  # type: ignore[index]
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            connection.sendall(request)
+            return connection.recv(100)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send the signal, Ctrl-C's if no other is given; the exit status."""
+        self.popen.send_signal(number)
         return self.popen.wait(10)
 
 
@@ -176,15 +187,8 @@ def test_nothing_that_comes_controls_the_terminal(receive: Callable[..., Started
     """Control characters of the path, the headers and the body are never printed."""
     receiver = receive()
     evil = "\x1b]0;pwned\x07"
-    context = ssl.create_default_context(cafile=receiver.folder / "webhook-admin-data" / "receiver.pem")
-    address = ("127.0.0.1", int(re.search(r":([0-9]+)/", receiver.url)[1]))  # type: ignore[index]
-    with (
-        socket.create_connection(address, timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname=address[0]) as connection,
-    ):
-        head = f"POST /{evil} HTTP/1.1\r\nwebhook-id: {evil}\r\nContent-Length: {len(evil)}\r\n\r\n"
-        connection.sendall((head + evil).encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    head = f"POST /{evil} HTTP/1.1\r\nwebhook-id: {evil}\r\nContent-Length: {len(evil)}\r\n\r\n"
+    assert receiver.converse((head + evil).encode()).startswith(b"HTTP/1.1 200")
     wait_until(lambda: "answered 200" in receiver.output)
     assert "pwned" in receiver.output
     assert "\x1b" not in receiver.output
@@ -215,8 +219,8 @@ def test_it_answers_as_it_is_told(receive: Callable[..., Started]) -> None:
 def test_a_body_without_a_length_is_refused(receive: Callable[..., Started]) -> None:
     """411, and the receiver goes on."""
     receiver = receive()
-    pem = str(receiver.folder / "webhook-admin-data" / "receiver.pem")
-    assert requests.post(receiver.url, iter([BODY]), verify=pem, timeout=10).status_code == 411
+    for length in ("", "Content-Length: -1\r\n", "Content-Length: 1000000\r\n"):
+        assert receiver.converse(f"POST / HTTP/1.1\r\n{length}\r\n".encode()).startswith(b"HTTP/1.1 411")
     assert receiver.post(signed(at=time.time())).status_code == 200
 
 
@@ -232,15 +236,16 @@ def test_a_client_that_does_not_trust_it_is_reported(receive: Callable[..., Star
     assert "Traceback" not in receiver.errors
 
 
-def test_ctrl_c_ends_it_at_once(receive: Callable[..., Started]) -> None:
-    """Exit status 0 and the figures, also while a connection is still open."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_at_once(receive: Callable[..., Started], number: int) -> None:
+    """Exit status 0 and the figures, also while a connection is still open; SIGTERM does the same."""
     receiver = receive()
     pem = str(receiver.folder / "webhook-admin-data" / "receiver.pem")
     with requests.Session() as session:
         session.post(receiver.url, BODY, verify=pem, timeout=10)
         wait_until(lambda: "answered 200" in receiver.output)
         begun = time.monotonic()
-        assert receiver.stop() == 0
+        assert receiver.stop(number) == 0
         assert time.monotonic() - begun < 3
     assert receiver.errors == "\n1 received, 0 verified.\n"
 

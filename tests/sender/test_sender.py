@@ -1,6 +1,7 @@
 """The sender, against real receivers that do all that receivers do (contract, section 2)."""
 
 import asyncio
+import gc
 import threading
 import time
 from ipaddress import ip_network
@@ -28,6 +29,8 @@ from receiver_process import ReceiverProcess
 from sending import BAD, LOOPBACK, OK, request, send, send_one, sender
 from test_answer import ANSWERS
 
+from webhook_admin.sender.request import Trouble
+from webhook_admin.sender.resolver import Resolver
 from webhook_admin.sender.sender import Opened, Outcome, Result
 
 pytest_plugins = ["sending_fixtures"]
@@ -253,6 +256,27 @@ def test_a_silent_nameserver_delays_nobody_else(receiver: Receiver) -> None:
         assert {result.outcome for result in results} == {Outcome.DNS}
         assert delay < 0.3
         assert time.monotonic() - started < 2
+
+
+def test_a_look_up_that_nobody_waits_for_fails_quietly() -> None:
+    """Name servers may fail after the request's time is up: then there is nothing left to say, nor to log."""
+    logged: list[Any] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        with Nameserver({}) as nameserver:
+            resolver = Resolver(LOOPBACK, [nameserver.address])
+            waiting = asyncio.create_task(resolver.look_up("one.example.com"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            # Answered after the first one.
+            with pytest.raises(Trouble):
+                await resolver.look_up("two.example.com")
+            await resolver.close()
+
+    asyncio.run(run())
+    gc.collect()
+    assert logged == []
 
 
 # Many at once, and the end

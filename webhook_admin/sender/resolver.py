@@ -35,7 +35,7 @@ class Resolver:
         self._allowed = allowed
         self._dns = DNSResolver(nameservers, flags=_FLAGS, timeout=2, tries=3)
         self._answers: dict[str, tuple[Addresses, float]] = {}
-        self._asking: dict[str, asyncio.Task[Addresses]] = {}
+        self._asking: dict[str, asyncio.Task[Addresses | Trouble]] = {}
 
     async def close(self) -> None:
         await self._dns.close()
@@ -50,21 +50,21 @@ class Resolver:
         """Ask the name servers, once for all who ask for the same host meanwhile. Raises `Trouble`."""
         if host not in self._asking:
             self._asking[host] = asyncio.create_task(self._ask(host))
-        return await asyncio.shield(self._asking[host])
+        answer = await asyncio.shield(self._asking[host])
+        if isinstance(answer, Trouble):
+            raise Trouble(*answer.args)
+        return answer
 
-    async def _ask(self, host: str) -> Addresses:
+    async def _ask(self, host: str) -> Addresses | Trouble:
         try:
             result = await self._dns.getaddrinfo(host.removesuffix("."), flags=_NO_SORT)
         except DNSError as error:
             detail, hint = _TROUBLE.get(error.args[0], ("The name servers gave no answer for {}.", hints.NAME_SERVERS))
-            raise Trouble(Outcome.DNS, detail.format(host), hint) from error
+            return Trouble(Outcome.DNS, detail.format(host), hint)  # returned: perhaps nobody is left to catch it
         finally:
             del self._asking[host]
         expires = time.monotonic() + min(node.ttl for node in result.nodes)
-        addresses, _ = self._keep(host, [node.addr[0].decode() for node in result.nodes], expires)
-        if not addresses:
-            raise Trouble(*BLOCKED)
-        return addresses
+        return self._keep(host, [node.addr[0].decode() for node in result.nodes], expires)[0] or Trouble(*BLOCKED)
 
     def _literal(self, host: str) -> tuple[Addresses, float]:
         if host == "localhost":

@@ -28,11 +28,14 @@ _PAGE = Markup("""<!DOCTYPE html>
 {body}</main>
 </html>
 """)
-_LINK = Markup('<a href="{base}{path}">{text}</a>\n')
+_LINK = Markup('<a href="{base}{path}">{text}</a>')
+_LISTED = Markup("<h2>{link}</h2>\n<p>{about}</p>\n")
+_OTHERS = (("docs", "API"), ("guides", "Guides"))
 # No script, no image, nothing of another host; the style sheet is a file of this service.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # What GitHub leaves out of the anchor of a heading.
 _NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+_WITH_TEXT = {"text", "code_inline", "softbreak"}
 # Raw HTML is shown as text.
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 blueprint = Blueprint("guides", __name__)
@@ -76,9 +79,6 @@ def _text(inline: Token) -> str:
     return "".join(child.content or " " for child in inline.children or () if child.type in _WITH_TEXT)
 
 
-_WITH_TEXT = {"text", "code_inline", "softbreak"}
-
-
 @blueprint.get("/guides/")
 def home() -> ResponseReturnValue:
     return redirect(url_for("guides.index"))
@@ -86,7 +86,7 @@ def home() -> ResponseReturnValue:
 
 @blueprint.get("/guides")
 def index() -> Response:
-    listed = [Markup("<h2>{}</h2>\n<p>{}</p>\n").format(_link("", name), guide(name).about) for name in NAMES]
+    listed = [_LISTED.format(link=_link("", name, guide(name).title), about=guide(name).about) for name in NAMES]
     return _page("Guides", "", Markup("<h1>Guides</h1>\n") + Markup().join(listed))
 
 
@@ -108,12 +108,11 @@ def restrict(response: Response) -> Response:
 
 def _page(title: str, base: str, body: Markup) -> Response:
     """A page; `base` is the relative way to the service's root, which holds under any path prefix."""
-    others = [("docs", "API"), ("guides", "Guides")]
-    links = [_LINK.format(base=base, path=path, text=text) for path, text in others]
-    links += [_link(base, name) for name in NAMES]
-    text = _PAGE.format(title=title, base=base, links=Markup().join(links), body=body)
+    links = [_LINK.format(base=base, path=path, text=text) for path, text in _OTHERS]
+    links += [_link(base, name, name.capitalize()) for name in NAMES]
+    text = _PAGE.format(title=title, base=base, links=Markup("\n").join(links), body=body)
     return current_app.response_class(text, mimetype="text/html")
 
 
-def _link(base: str, name: str) -> Markup:
-    return _LINK.format(base=base, path=f"guides/{name}", text=guide(name).title)
+def _link(base: str, name: str, text: str) -> Markup:
+    return _LINK.format(base=base, path=f"guides/{name}", text=text)

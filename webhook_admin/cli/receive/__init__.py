@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Callable
+import signal
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -77,9 +77,11 @@ def receive(port: int, secret: str | None, secret_file: Path | None, status: int
     receiver.status, receiver.delay, receiver.failed = status, delay, _say_failed
     # A connection that the service keeps open must not hold up Ctrl-C.
     receiver.daemon_threads = True
-    click.echo(_start(receiver, secret, secret_file), err=json_)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also for a receiver in the background, where a shell lets SIGINT be ignored.
+        signal.signal(number, signal.default_int_handler)
     with serving(receiver):
-        _show_arrivals(receiver, _json_line if json_ else _text)
+        _show_arrivals(receiver, _start(receiver, secret, secret_file), json_)
 
 
 def _data_folder() -> Path:
@@ -114,9 +116,11 @@ def _start(receiver: Receiver, secret: str | None, file: Path | None) -> str:
     )
 
 
-def _show_arrivals(receiver: Receiver, shown: Callable[[Arrival], str]) -> None:
+def _show_arrivals(receiver: Receiver, start: str, json_: bool) -> None:
+    shown = _json_line if json_ else _text
     total = verified = 0
     try:
+        click.echo(start, err=json_)
         while True:
             arrival = receiver.arrivals.get()
             total += 1
