@@ -16,7 +16,6 @@ from webhook_admin.dispatch import signing
 from webhook_admin.dispatch.notification import headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-NOW = int(time.time())
 FORMATS = ["standard", "phonovation-v2", "routee", "insider", "mta-v1"]
 SENT, QUEUED = event(), event(status="QUEUED")
 
@@ -25,7 +24,7 @@ def written(payload_format: str = "standard", secret: str | None = SECRET) -> tu
     """A notification in this format: its body and its headers."""
     body = formats.render(payload_format, QUEUED if payload_format == "phonovation-v2" else SENT)
     assert body
-    return body, headers(payload_format, body, secret, "dlv_1", NOW)
+    return body, headers(payload_format, body, secret, "dlv_1", int(time.time()))
 
 
 @pytest.mark.parametrize("payload_format", FORMATS)
@@ -41,7 +40,8 @@ def test_it_says_what_it_is(payload_format: str) -> None:
     _, headers = written(payload_format)
     assert headers["Content-Type"] == "application/json"
     assert headers["User-Agent"] == f"webhook-admin/{version('webhook-admin')}"
-    assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("dlv_1", str(NOW))
+    assert headers["webhook-id"] == "dlv_1"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 10
 
 
 @pytest.mark.parametrize("payload_format", FORMATS)

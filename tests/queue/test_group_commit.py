@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event as Signal
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
@@ -51,7 +51,7 @@ class Commits:
 
 @contextmanager
 def while_another_commits(group_commit: GroupCommit, commits: Commits) -> Iterator[None]:
-    """While the block runs, a request holds the lock, in the middle of its commit."""
+    """While the block runs, a request is in the middle of its commit."""
     commits.may_go_on.clear()
     first = Thread(target=group_commit.accept, args=([event(1_000)], datetime.now(UTC)))
     first.start()
@@ -71,7 +71,7 @@ def gathered(group_commit: GroupCommit, commits: Commits, *batches: list[Event])
         return group_commit.accept(batches[place], datetime.now(UTC))
 
     def let_go() -> None:
-        wait_until(lambda: len(group_commit._queue) == len(batches))  # noqa: SLF001  nothing else tells who waits
+        wait_until(lambda: len(group_commit._gathered) == len(batches))  # noqa: SLF001  nothing else tells who waits
         commits.may_go_on.set()
 
     with while_another_commits(group_commit, commits):
@@ -125,18 +125,53 @@ def test_a_bad_request_is_refused_alone(group_commit: GroupCommit, database: Dat
     assert stored(database) == 3
 
 
+def test_an_answer_waits_for_its_own_commit_and_the_one_before(group_commit: GroupCommit) -> None:
+    """What gathers during a commit is stored by the next one, and answered while the one after that still runs."""
+    reached, permits = Semaphore(0), Semaphore(0)
+
+    def hold(_connection: Connection) -> None:
+        reached.release()
+        assert permits.acquire(timeout=10)
+
+    def start(*numbers: int) -> list[Thread]:
+        threads = [Thread(target=group_commit.accept, args=([event(each)], datetime.now(UTC))) for each in numbers]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def let_the_next_commit(gathered: int) -> None:
+        wait_until(lambda: len(group_commit._gathered) == gathered)  # noqa: SLF001
+        permits.release()
+        assert reached.acquire(timeout=10)
+
+    sqlalchemy_event.listen(group_commit._database._transactions, "commit", hold)  # noqa: SLF001
+    first = start(1)
+    assert reached.acquire(timeout=10)
+    second = start(2, 3, 4)
+    let_the_next_commit(len(second))
+    third = start(5, 6)
+    let_the_next_commit(len(third))
+    for thread in first + second:
+        thread.join(10)
+        assert not thread.is_alive()
+    permits.release()
+    for thread in third:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_large_request_waits_for_no_group(group_commit: GroupCommit, database: Database) -> None:
-    """A request that would fill a group by itself is committed beside it, where the store has more than one writer."""
+    """A request with more than 100 events is committed beside it, where the store has more than one writer."""
     commits = Commits(group_commit._database)  # noqa: SLF001
-    large = [event(number, "globex") for number in range(500)]
+    large = [event(number, "globex") for number in range(101)]
     with while_another_commits(group_commit, commits):
         commits.reached.clear()
         sender = Thread(target=group_commit.accept, args=(large, datetime.now(UTC)))
         sender.start()
         assert commits.reached.wait(10)
     sender.join(10)
-    assert stored(database) == 501
+    assert stored(database) == 102
 
 
 def stored(database: Database) -> int:

@@ -16,13 +16,16 @@ import requests
 from conftest import WEBHOOK, Process, wait_until
 from wire import Answer, exchange, request
 
-from webhook_admin import accounts, keys
+from webhook_admin import accounts, keys, open_files
 from webhook_admin.db import Database
 from webhook_admin.web.problems import EXAMPLES
 
 MIB = 1024 * 1024
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 DOCUMENT = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())
+# What a client begins HTTP/2 with (RFC 7540): preface and empty SETTINGS (3.5), or an Upgrade (3.2).
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+UPGRADE = request("GET / HTTP/1.1", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
 JSON = "Content-Type: application/json"
 
 
@@ -59,6 +62,29 @@ def require_problem(answer: Answer, status: int) -> None:
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-correlation-id"]
     assert headers["cache-control"] == "no-store"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("opening", [PREFACE, UPGRADE], ids=["prior knowledge", "upgrade"])
+def test_http_2_is_not_spoken(port: int, opening: bytes) -> None:
+    """Whoever begins with HTTP/2 is answered in HTTP/1.1 without a change of protocols, or not at all."""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(opening)
+        answer = connection.recv(65536)
+    assert answer[:9] in (b"", b"HTTP/1.1 ")
+    assert answer[9:12] != b"101"
+
+
+@ON_SQLITE
+def test_silent_connections_shut_nobody_out(port: int) -> None:
+    """With 1,500 connections that send nothing, others are served; the silent ones are closed after 10 s."""
+    assert open_files.allow(2_000) == 2_000
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(1_500)]
+        assert requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).ok
+        for connection in silent:
+            connection.settimeout(30)
+            assert connection.recv(1) == b""
 
 
 @ON_SQLITE

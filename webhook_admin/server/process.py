@@ -20,7 +20,7 @@ _MAX_HEAD = 64 * 1024  # bytes; also of answers that wait for a client that pipe
 # How long a client may leave what was sent to it unread; the kernel then drops the connection.
 _UNREAD_SECONDS = 10
 # How long requests in progress may take to finish when the server is told to stop.
-_GRACE_SECONDS = 4
+_GRACE_SECONDS = 3
 
 LoadApplication = Callable[[], Any]
 
