@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import format_tables
 import pytest
-from conftest import WEBHOOK, Api, Process
+import requests
+from conftest import WEBHOOK, Api, Process, wait_until
 from guides_text import GUIDES, ROOT, guide, run_shell
+from shells import OpenShell, free_port, listens
+from sqlalchemy import URL
 
 from webhook_admin import formats
 from webhook_admin.config import Settings
@@ -22,6 +26,8 @@ from webhook_admin.formats import FORMATS
 from webhook_admin.queue.deliveries import State
 from webhook_admin.sender.request import Outcome
 from webhook_admin.web.event_schemas import Event, EventDetails
+
+pytest_plugins = ["shell_fixtures"]
 
 CUSTOMERS, FORMATS_GUIDE, PLATFORM, OPERATIONS = map(guide, ["customers", "formats", "platform", "operations"])
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -64,6 +70,33 @@ def test_every_shell_example_works_as_it_stands(
     # The platform's guide makes the account itself.
     key = "" if name == "platform" else request.getfixturevalue("account_key")
     assert run_shell(tmp_path, "\n".join(guide(name).blocks("bash")), **up, API_KEY=key)
+
+
+def test_the_installation_works_as_it_stands(
+    open_shell: OpenShell, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL, from the schema to the API and a dispatcher, and with another encryption key after that.
+
+    The store, the address and the port are others, and the API and the dispatcher run in the background.
+    """
+    port = free_port()
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (install,) = OPERATIONS.section("Install").blocks("sh")
+    (change_key,) = OPERATIONS.section("Change the encryption key").blocks("sh")
+    store = postgresql_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    for text, other in {
+        "postgresql://webhooks:password@db.internal/webhooks": shlex.quote(store),
+        "--host 0.0.0.0": f"--port {port} &",
+        "webhook-admin dispatch ": "webhook-admin dispatch & ",
+    }.items():
+        assert text in install
+        install = install.replace(text, other)
+    shell = open_shell("operator")
+    shell.type(install, "Dispatching.")
+    wait_until(lambda: listens(port))
+    assert requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).status_code == 200
+    assert "whpk_" in shell.output
+    shell.type(f"{change_key}webhook-admin keys list\n", "accountId")
 
 
 @pytest.mark.parametrize("language", PROGRAMS)

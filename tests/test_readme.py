@@ -1,12 +1,7 @@
 """The README, held against the code: its lines run, and its tour works as it stands."""
 
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,83 +9,17 @@ import pytest
 from click.testing import CliRunner
 from conftest import Process, wait_until
 from guides_text import GUIDES, README, ROOT
+from shells import OpenShell, free_port, listens
 
 from webhook_admin.cli import COMMANDS, main
+
+pytest_plugins = ["shell_fixtures"]
 
 TOUR = README.section("Try it in five minutes")
 DOCUMENTS = {file.name: file.read_text() for file in [ROOT / "README.md", *GUIDES.glob("*.md")]}
 
 
-class Shell:
-    """A shell of the reader's in the folder of the clone. It ends at the first command that fails."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._log = folder / f"{name}.log"
-        (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
-        with self._log.open("w") as log:
-            self._bash = subprocess.Popen(
-                ["bash", "-euo", "pipefail"],
-                cwd=folder,
-                env=os.environ | {"CURL_HOME": str(folder)},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
-
-    @property
-    def output(self) -> str:
-        """All that has been printed."""
-        return self._log.read_text()
-
-    def type(self, commands: str, until: str) -> None:
-        """Type the commands, and wait until they have printed this."""
-        assert self._bash.stdin
-        self._bash.stdin.write(commands)
-        self._bash.stdin.flush()
-        wait_until(lambda: self._bash.poll() is not None or until in self.output, 20)
-        assert self._bash.poll() is None, self.output
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        os.killpg(self._bash.pid, signal.SIGINT)
-
-    def close(self) -> None:
-        """Press Ctrl-C and leave."""
-        if self._bash.poll() is None:
-            self.interrupt()
-        self._bash.communicate(timeout=30)
-
-
-@pytest.fixture
-def open_shell(tmp_path: Path) -> Iterator[Callable[[str], Shell]]:
-    """Opens shells in a folder that has a .venv with the program."""
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    shells: list[Shell] = []
-
-    def open_(name: str) -> Shell:
-        shells.append(Shell(tmp_path, name))
-        return shells[-1]
-
-    yield open_
-    for shell in reversed(shells):
-        shell.close()
-
-
-def free_port() -> str:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
-
-
-def listens(port: str) -> bool:
-    """Whether somebody listens on a port of loopback."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", int(port))) == 0
-
-
-def test_the_tour_works_as_it_stands(open_shell: Callable[[str], Shell], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tour_works_as_it_stands(open_shell: OpenShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who copies its blocks into three shells sees a notification verified, and another fail and come later.
 
     Only the ports and the waits between attempts are others.

@@ -1,0 +1,26 @@
+"""The fixture that opens shells, which tests load with `pytest_plugins`.
+
+Not a conftest.py: there would be two modules of that name.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from shells import OpenShell, Shell
+
+
+@pytest.fixture
+def open_shell(tmp_path: Path) -> Iterator[OpenShell]:
+    """Opens shells in a folder that has a .venv with the program."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    shells: list[Shell] = []
+
+    def open_(name: str) -> Shell:
+        shells.append(Shell(tmp_path, name))
+        return shells[-1]
+
+    yield open_
+    for shell in reversed(shells):
+        shell.close()
