@@ -95,7 +95,8 @@ class Receiver(ThreadingTCPServer):
 @contextmanager
 def serving(server: BaseServer) -> Iterator[None]:
     """Let the server serve, in a thread, as long as the context lasts."""
-    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_EVERY,), name=type(server).__name__)
+    # A daemon: a second Ctrl-C that interrupts the shutdown ends the process, too.
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_EVERY,), name=type(server).__name__, daemon=True)
     with server:
         thread.start()
         try:
