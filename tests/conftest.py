@@ -33,6 +33,10 @@ URL_1 = "https://hooks.example.com/delivery-status?token=one"
 URL_2 = "https://hooks.example.com/delivery-status?token=two"
 WEBHOOK = "/webhooks/delivery-status"
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the suite in the background has SIGINT ignored, also by all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10) -> Any:
     """The first true value of `condition`, which fails the test unless it comes in time."""
