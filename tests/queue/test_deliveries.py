@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from conftest import _dsn, wait_until
 from engine import LANE, LONG_AGO, Queue, event
-from sqlalchemy import text
 
 from webhook_admin import accounts
 from webhook_admin.queue import attempts, clock, deliveries
@@ -242,54 +241,6 @@ def test_texts_come_back_as_they_were(queue: Queue, one: Due) -> None:
     (attempt,) = queue.attempts()
     assert (attempt.response, attempt.detail, attempt.hint) == ("a\n\"'\\ ☃", "a\n\"'\\ ☃", "http_status")
     assert (attempt.status_code, attempt.duration_ms, attempt.started_at) == (500, 5, NOW)
-
-
-def orphan(queue: Queue) -> None:
-    """Deliveries for a webhook that is gone, one in flight, one per-message, one of today's webhook."""
-    queue.customer()
-    queue.accept(event(1), event(2), event(3, callback_url=OWN), now=LONG_AGO)
-    begin(queue, begun(find(queue, limit=1)[0]))
-    queue.delete_webhook()
-    with queue.database.connect() as connection:
-        queue.register(connection, "acme", NEW_URL)
-    queue.accept(event(4), now=LONG_AGO)
-
-
-def test_what_waits_for_a_webhook_that_is_gone_is_cancelled(queue: Queue) -> None:
-    """All of it at once, whenever it is due; not those in flight, nor those with another way to go."""
-    orphan(queue)
-    with queue.database.transaction() as connection:
-        assert deliveries.cancel_orphans(connection, [LANE])
-    states = {row.event_id: row.state for row in queue.deliveries()}
-    assert states == {"evt_1": "PENDING", "evt_2": "CANCELLED", "evt_3": "PENDING", "evt_4": "PENDING"}
-    assert queue.delivery(2).state_detail == "The webhook has been deleted."
-
-
-@ON_POSTGRESQL
-def test_cancelling_waits_for_nobody(queue: Queue) -> None:
-    """A delivery that somebody else is dealing with is left to them, and found again later."""
-    queue.customer()
-    queue.accept(event(1), event(2), now=LONG_AGO)
-    queue.delete_webhook()
-    with queue.database.transaction() as other:
-        other.execute(text("SELECT 1 FROM deliveries WHERE event_id = 'evt_1' FOR UPDATE"))
-        with queue.database.transaction() as connection:
-            deliveries.cancel_orphans(connection, [LANE])
-    assert [queue.delivery(number).state for number in (1, 2)] == ["PENDING", "CANCELLED"]
-
-
-def test_what_waits_for_an_account_that_is_gone_is_cancelled(queue: Queue) -> None:
-    """Also if there is an account of that name again, with a webhook: it is another one."""
-    queue.customer()
-    queue.accept(event(1), event(2, callback_url=OWN), now=LONG_AGO)
-    with queue.database.transaction() as connection:
-        accounts.remove(connection, "acme", LONG_AGO)
-        accounts.create(connection, "acme", datetime.now(UTC))
-        queue.register(connection, "acme", NEW_URL)
-    assert [due.has_account for due in find(queue)] == [False]
-    with queue.database.transaction() as connection:
-        deliveries.cancel_orphans(connection, [LANE, Key("acme", ORIGIN)])
-    assert queue.states() == {"CANCELLED": 2}
 
 
 @ON_POSTGRESQL

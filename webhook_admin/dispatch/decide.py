@@ -9,14 +9,8 @@ from webhook_admin.dispatch import notification, retry
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.events import Event
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import (
-    ACCOUNT_DELETED,
-    WEBHOOK_DELETED,
-    WEBHOOK_DISABLED,
-    Due,
-    State,
-    Transition,
-)
+from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, WEBHOOK_DISABLED
 from webhook_admin.sender.request import Outcome, Request, Result
 from webhook_admin.webhooks import WebhookStatus
 

@@ -23,7 +23,7 @@ from webhook_admin.dispatch.leased_lanes import LeasedLanes
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
-from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases
+from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases, orphans
 from webhook_admin.queue.clock import SECOND, StoreClock
 from webhook_admin.queue.deliveries import Due, State, Transition
 from webhook_admin.sender.request import Outcome, Result
@@ -175,7 +175,7 @@ class Turns:
             leased = due_lanes.lease(transaction, self._holder, now, now + self._lease_time, self._lanes.asks())
             self._lanes.take(leased, clock.monotonic())
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
-        if changed and deliveries.cancel_orphans(transaction, changed):
+        if changed and orphans.cancel(transaction, changed):
             leases.settle(transaction, self._holder, changed)
             self._lanes.settled(changed)
 

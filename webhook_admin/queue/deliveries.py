@@ -1,6 +1,6 @@
 """The deliveries, as a dispatcher reads and changes them: many at a time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Row
 
-from webhook_admin.db import Transaction, row_lock
+from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk, first_rows
 from webhook_admin.queue.lanes import Key
 
@@ -89,10 +89,6 @@ class Transition(Struct, frozen=True, kw_only=True):
     body: str | None = None
 
 
-ACCOUNT_DELETED = "The account has been deleted."
-WEBHOOK_DELETED = "The webhook has been deleted."
-WEBHOOK_DISABLED = "The webhook is disabled, as the receiver has answered 410 Gone."
-_CANCEL_LIMIT = 2_000
 ID = {"account_id": "text", "id": "text", "attempts": "integer"}
 UNCHANGED = (
     "deliveries.account_id = given.account_id AND deliveries.id = given.id AND deliveries.state = 'PENDING' "
@@ -212,40 +208,3 @@ def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> Non
         columns,
         list(map(attrgetter(*columns), sorted(transitions, key=in_key_order))),
     )
-
-
-def cancel_orphans(transaction: Transaction, keys: Collection[Key]) -> bool:
-    """Cancel the lanes' deliveries whose account or webhook is gone, or whose webhook is disabled.
-
-    Skips deliveries in flight and rows that another transaction has locked. At most 2,000 in one call; returns whether
-    that was all.
-    """
-    rows = bulk(
-        transaction,
-        f"""
-        UPDATE deliveries SET state = 'CANCELLED', due_at = NULL, state_detail = orphans.detail
-        FROM (
-            SELECT candidates.account_id, candidates.id, CASE
-                WHEN accounts.id IS NULL THEN '{ACCOUNT_DELETED}'
-                WHEN webhooks.id IS NULL THEN '{WEBHOOK_DELETED}'
-                ELSE '{WEBHOOK_DISABLED}' END AS detail
-            FROM {{given}}
-                JOIN deliveries AS candidates
-                    ON candidates.account_id = given.account_id AND candidates.destination = given.destination
-                LEFT JOIN accounts
-                    ON accounts.id = candidates.account_id AND accounts.created_at = candidates.account_created_at
-                LEFT JOIN webhooks
-                    ON webhooks.account_id = candidates.account_id AND webhooks.id = candidates.webhook_id
-            WHERE candidates.due_at IS NOT NULL AND candidates.attempts = candidates.recorded
-                AND (accounts.id IS NULL
-                     OR candidates.webhook_id IS NOT NULL AND (webhooks.id IS NULL OR webhooks.status = 'DISABLED'))
-            LIMIT {_CANCEL_LIMIT} {row_lock(transaction, "FOR UPDATE OF candidates SKIP LOCKED")}
-        ) AS orphans
-        WHERE deliveries.account_id = orphans.account_id AND deliveries.id = orphans.id
-            AND deliveries.state = 'PENDING' AND deliveries.attempts = deliveries.recorded
-        RETURNING deliveries.id
-        """,
-        {"account_id": "text", "destination": "text"},
-        sorted(keys),
-    )
-    return len(rows) < _CANCEL_LIMIT

@@ -9,7 +9,7 @@ from webhook_admin.dispatch import notification
 from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
-from webhook_admin.queue.deliveries import WEBHOOK_DISABLED
+from webhook_admin.queue.orphans import WEBHOOK_DISABLED
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, parts
