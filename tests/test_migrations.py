@@ -6,10 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from webhook_admin import migrations
 from webhook_admin.db import Database
@@ -80,3 +82,26 @@ def test_a_store_of_another_version_is_refused(database: Database) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Misconfigured, match="9999"):
         migrations.require_current(database)
+
+
+def test_deliveries_of_before_can_be_looked_for(empty: Database) -> None:
+    """Version 0004 keeps an event's channel and status beside it; a damaged event has neither, and harms nothing."""
+    empty.create_file()
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    event = '{"id": "e", "message_id": "m", "channel": "SMS", "status": "SENT", "timestamp": "2026-04-09T14:39:40Z"}'
+    with empty.transaction() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            text("""
+            INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, event, state,
+                                    attempts, recorded, created_at)
+            VALUES ('acme', :id, '2026-01-31 09:30:00', '', :event_id, 'm', :event, 'DELIVERED', 1, 1, 0)
+            """),
+            [{"id": n, "event_id": n, "event": each} for n, each in (("1", event), ("2", "{damaged"))],
+        )
+    upgrade_schema(empty)
+    with empty.connect() as connection:
+        rows = connection.execute(text("SELECT channel, status, attempts_before FROM deliveries ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [("SMS", "SENT", 0), ("", "", 0)]

@@ -52,6 +52,7 @@ BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"
 _PENDING = text("due_at IS NOT NULL")
 _LEASED = text("holder IS NOT NULL")
 _IDLE = text("idle_since IS NOT NULL")
+_FAILING = text("failing_since IS NOT NULL AND destination = ''")
 
 metadata = MetaData(
     naming_convention={
@@ -99,6 +100,12 @@ webhooks = Table(
     Column("disabled_reason", Text),
     # Encrypted (Fernet).
     Column("signing_secret", LargeBinary, nullable=False),
+    # The secret before the latest rotation, and until when notifications are signed with it, too.
+    Column("previous_secret", LargeBinary),
+    Column("previous_secret_expires_at", UtcDateTime),
+    # Whether the statuses of a message wait for each other, and whether older ones are sent (`Ordering`, `Superseded`).
+    Column("ordering", Text, nullable=False, server_default="none"),
+    Column("superseded", Text, nullable=False, server_default="send"),
     # Counts the changes; part of the ETag.
     Column("revision", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -132,9 +139,14 @@ lanes = Table(
     Column("changed", Boolean, nullable=False, server_default=false()),
     # When the lane's last pending delivery ended; NULL while there is one.
     Column("idle_since", BigInteger),
+    # When the first of the failures since the last success was, and how many deliveries have used up their attempts
+    # since then.
+    Column("failing_since", BigInteger),
+    Column("exhausted", Integer, nullable=False, server_default="0"),
     Index("lanes_due_idx", "standing", "due_at", "account_id", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index(None, "holder", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index(None, "idle_since", sqlite_where=_IDLE, postgresql_where=_IDLE),
+    Index("lanes_failing_idx", "account_id", sqlite_where=_FAILING, postgresql_where=_FAILING),
 )
 
 deliveries = Table(
@@ -147,6 +159,11 @@ deliveries = Table(
     Column("destination", BYTES_ORDERED, nullable=False),
     Column("event_id", BYTES_ORDERED, nullable=False),
     Column("message_id", BYTES_ORDERED, nullable=False),
+    # The event's channel and status, which deliveries are looked for by.
+    Column("channel", Text, nullable=False, server_default=""),
+    Column("status", Text, nullable=False, server_default=""),
+    # A test event: one attempt, and it counts nowhere.
+    Column("test", Boolean, nullable=False, server_default=false()),
     # JSON.
     Column("event", Text, nullable=False),
     # The webhook that there was when the event came in; NULL for a per-message callback URL.
@@ -169,9 +186,13 @@ deliveries = Table(
     # When the latest attempt was begun.
     Column("begun_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    # Where the retry schedule begins: how many attempts there were when the delivery was resent, and when that was.
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
+    Column("resent_at", BigInteger),
     UniqueConstraint("account_id", "account_created_at", "event_id"),
     Index(None, "id"),
-    Index(None, "message_id", "account_id"),
+    Index(None, "message_id", "account_id", "id"),
+    Index(None, "account_id", "state", "status", "channel", "id"),
     Index(
         "deliveries_pending_idx",
         "account_id",
@@ -199,4 +220,14 @@ attempts = Table(
     # What went wrong, in one sentence, and what to do about it; NULL when the notification was delivered.
     Column("detail", Text),
     Column("hint", Text),
+)
+
+# What dispatchers count: so many of a kind (`statistics.Kind`) by account and hour (hours since the epoch).
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("account_id", ID, primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("kind", BYTES_ORDERED, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )

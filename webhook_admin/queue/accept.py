@@ -113,10 +113,10 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
     rows = bulk(
         connection,
         """
-        INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, event,
-                                webhook_id, callback_url, state, due_at, attempts, recorded, created_at)
-        SELECT account_id, given.id, accounts.created_at, destination, event_id, message_id, event,
-               webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
+        INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, channel, status,
+                                event, webhook_id, callback_url, state, due_at, attempts, recorded, created_at)
+        SELECT account_id, given.id, accounts.created_at, destination, event_id, message_id, channel, status,
+               event, webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
         FROM {given} JOIN accounts ON accounts.id = account_id WHERE true
         ON CONFLICT (account_id, account_created_at, event_id) DO NOTHING
         RETURNING account_id, event_id, destination
@@ -129,6 +129,8 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
                 each.destination,
                 each.event.id,
                 each.event.message_id,
+                each.event.channel,
+                each.event.status,
                 each.event.to_json(),
                 each.webhook_id,
                 each.event.callback_url,
@@ -176,4 +178,15 @@ def _key(event: Event) -> tuple[str, str]:
     return event.account_id, event.id
 
 
-_COLUMNS = ("account_id", "id", "destination", "event_id", "message_id", "event", "webhook_id", "callback_url")
+_COLUMNS = (
+    "account_id",
+    "id",
+    "destination",
+    "event_id",
+    "message_id",
+    "channel",
+    "status",
+    "event",
+    "webhook_id",
+    "callback_url",
+)
