@@ -22,6 +22,7 @@ ROOMS = [
     "__init__",
     "errors",
     "ids",
+    "memory",
     "open_files",
     "callback_urls",
     "events",

@@ -24,6 +24,7 @@ from receiver import (
 )
 from sending import BAD, OK, outcomes, request, run, send, sender
 
+from webhook_admin.sender.answer import Answer
 from webhook_admin.sender.connection import Connection
 from webhook_admin.sender.sender import Outcome, Result
 
@@ -182,14 +183,17 @@ ENDS = {
 def test_a_connection_that_has_ended_is_freed_at_once(receiver: Receiver, loop: str, end: str) -> None:
     """Its TLS state is 80 KB of C memory: thousands that wait for the garbage collector took 500 MB in ten minutes."""
     url = receiver.url("/cb", ENDS[end])
+    with Receiver() as gone:
+        nowhere = gone.url("/never-opened")
 
     async def main() -> int:
         async with sender(receiver, request_timeout=0.3) as open_sender:
             gc.collect()
             gc.disable()
             await asyncio.gather(*[open_sender.send(request(url)) for _ in range(10)])
+            assert (await open_sender.send(request(nowhere))).outcome is Outcome.CONNECT
             await asyncio.sleep(0.1)
-            return sum(isinstance(each, Connection) for each in gc.get_objects())
+            return sum(isinstance(each, Connection | Answer) for each in gc.get_objects())
 
     try:
         assert run(main(), loop) == 0

@@ -31,8 +31,8 @@ from webhook_admin.models import accounts, attempts
 
 PAUSE = 0.4  # seconds between batches
 EVERY = 2.0  # seconds between samples
-# Of the time, or so many seconds if that is more: caches and pools fill, and the first retries become due.
-SETTLE, SETTLE_SECONDS = 0.1, 30
+# Of the time, or so many seconds if that is more: caches fill, and the pool, whose connections are kept for 60 s.
+SETTLE, SETTLE_SECONDS = 0.2, 30
 BUSY = 1.2  # attempts for each event: most fail, and are repeated
 GROWTH = 10  # MB of memory from the first ninth of the time to the last
 # How many are open follows the pace at which the API takes events. One leaked in 500 attempts comes to more than this.

@@ -108,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
                     tcp = socket.socket(fileno=sock.detach())
                 break
             except OSError as error:
-                failure = error
+                failure = error.with_traceback(None)  # whose frame refers to it: a cycle
         else:
             if failure.errno is None:
                 raise failure  # the time is up
@@ -174,7 +174,6 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             if exchange:
                 exchange.end(STOPPED)  # a mistake, if it has not ended yet
-            answer.close()
             self._transport = None  # else a cycle keeps 80 KB of TLS state until the garbage collector comes by
             self.on_closed(self)
             self.on_closed = lambda _: None  # once

@@ -46,6 +46,7 @@ class Pool:
     def closed(self, connection: Connection) -> None:
         if connection in self._idle:
             self._remove(connection)
+        connection.answer.close()
         self._room.release()
 
     def sweep(self, before: float) -> None:
