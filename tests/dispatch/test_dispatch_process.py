@@ -25,18 +25,21 @@ ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=Tr
 
 @pytest.fixture
 def dispatch_process(configure: Configure, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts `webhook-admin dispatch` with these settings, and returns when it is at work."""
+    """Starts `webhook-admin dispatch` with these options and settings, and returns when it is at work."""
     processes: list[Process] = []
 
-    def start(**settings: object) -> Process:
+    def start(*options: str, **settings: object) -> Process:
         configure(**settings)
         log = tmp_path / f"dispatch-{len(processes)}.log"
         with log.open("w") as output:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "webhook_admin", "dispatch"], stdout=output, stderr=subprocess.STDOUT, text=True
+                [sys.executable, "-m", "webhook_admin", "dispatch", *options],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
         processes.append(Process("", popen, log))
-        wait_until(lambda: "Dispatching." in log.read_text() or popen.poll() is not None)
+        wait_until(lambda: "Dispatching" in log.read_text() or popen.poll() is not None)
         assert popen.poll() is None, log.read_text()
         return processes[-1]
 
@@ -130,12 +133,29 @@ def test_a_late_result_is_on_record_and_changes_nothing(
     assert len(receiver.requests) == 2
 
 
-def dispatcher_of(up: Process) -> psutil.Process | None:
-    """The process beside the API's that dispatches."""
-    for child in psutil.Process(up.popen.pid).children():
-        if "multiprocessing.spawn" in " ".join(child.cmdline()):
-            return child
-    return None
+@ON_POSTGRESQL
+def test_several_workers(queue: Queue, dispatch_process: Callable[..., Process], receiver: Receiver) -> None:
+    """`--workers 2` is two dispatchers; one that is killed is replaced, and SIGTERM ends both at once."""
+    queue.customer(callback_url=receiver.url("/", hang))
+    process = dispatch_process("--workers", "2", request_timeout=2, lease_seconds=1)
+    wait_until(lambda: len(dispatchers_of(process)) == 2)
+    dispatchers_of(process)[0].kill()
+    wait_until(lambda: len(dispatchers_of(process)) == 2)
+    for number in range(4):
+        queue.accept(event(number, callback_url=receiver.url(f"/{number}", hang)))
+    wait_until(lambda: len(receiver.requests) >= 4, 30)
+    workers = dispatchers_of(process)
+    started = time.monotonic()
+    assert process.stop() == 0
+    assert time.monotonic() - started < 2 + SLACK
+    assert not [each for each in workers if _lives(each)]
+    assert "Traceback" not in process.log.read_text()
+
+
+def dispatchers_of(process: Process) -> list[psutil.Process]:
+    """The child processes that dispatch."""
+    children = psutil.Process(process.popen.pid).children()
+    return [each for each in children if _lives(each) and "multiprocessing.spawn" in " ".join(each.cmdline())]
 
 
 @ON_SQLITE
@@ -146,13 +166,11 @@ def test_up_delivers(start: Start, queue: Queue, configure: Configure, receiver:
     up = start("up")
     queue.accept(event(1))
     queue.wait_for(DELIVERED=1)
-    killed = dispatcher_of(up)
-    assert killed
+    (killed,) = dispatchers_of(up)
     killed.kill()
     queue.accept(event(2))
     queue.wait_for(DELIVERED=2)
-    successor = dispatcher_of(up)
-    assert successor
+    (successor,) = dispatchers_of(up)
     assert successor != killed
     assert up.stop() == 0
     assert not successor.is_running()

@@ -1,8 +1,9 @@
-"""`dispatch`: a dispatcher alone; and what the dispatcher beside the API of `up` runs."""
+"""`dispatch`: dispatchers without the API; and what the dispatcher beside the API of `up` runs."""
 
 import asyncio
 import gc
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ import structlog
 import uvloop
 
 from webhook_admin import encryption, logs, memory, migrations, open_files
-from webhook_admin.cli.processes import stop_with_parent
+from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.dispatch.dispatcher import Dispatcher
@@ -22,21 +23,38 @@ log = structlog.get_logger()
 
 
 @click.command()
-def dispatch() -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes dispatch."
+)
+def dispatch(workers: int) -> None:
     """Deliver notifications. Run as many of these as you like, on one PostgreSQL.
 
     Ctrl-C or SIGTERM stops it as soon as the requests in flight have ended.
     """
     settings = Settings.from_environment()
-    migrations.require_current(Database(settings.database_url))
-    run(settings, signal.SIGINT, signal.SIGTERM, started=lambda: click.echo("Dispatching."))
+    database = Database(settings.database_url)
+    migrations.require_current(database)
+    encryption.require_fitting(encryption.load_cipher(settings), database)
+    database.close()
+    if workers == 1:
+        run(settings, signal.SIGINT, signal.SIGTERM, started=lambda: click.echo("Dispatching."))
+    else:
+        _run_workers(settings, workers)
+
+
+def _run_workers(settings: Settings, workers: int) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with KeptRunning(dispatch_beside, settings, processes=workers):
+        click.echo(f"Dispatching in {workers} processes.")
+        stop.wait()
 
 
 def run(settings: Settings, *signals: signal.Signals, started: Callable[[], None] = lambda: None) -> None:
-    """Dispatch until one of the signals comes; call `started` once they are heeded. Raises `Misconfigured`."""
+    """Dispatch until one of the signals comes; call `started` once they are heeded."""
     database = Database(settings.database_url)
     cipher = encryption.load_cipher(settings)
-    encryption.require_fitting(cipher, database)
     logs.configure(settings.log_level, settings.log_format)
     _allow_connections(settings.max_in_flight)
     run_loop(_until(signals, Dispatcher(settings, database, cipher), started))

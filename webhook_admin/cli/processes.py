@@ -1,4 +1,4 @@
-"""Child processes: one that is kept running, and ending with the parent."""
+"""Child processes: those that are kept running, and ending with the parent."""
 
 import multiprocessing
 import os
@@ -25,23 +25,29 @@ def _wait_for_parent() -> None:
 
 
 class KeptRunning:
-    """`target(*arguments)` in a process of its own while the context lasts; started again whenever it ends."""
+    """`target(*arguments)` in processes of its own while the context lasts; each is started again whenever it ends.
 
-    def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
+    At the end of the context all get SIGTERM at once and are waited for.
+    """
+
+    def __init__(self, target: Callable[..., None], *arguments: Any, processes: int = 1) -> None:
         self._target = target
         self._arguments = arguments
         self._closing = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name=f"keep-{target.__name__}", daemon=True)
+        name = f"keep-{target.__name__}"
+        self._keepers = [threading.Thread(target=self._keep, name=name, daemon=True) for _ in range(processes)]
 
     def __enter__(self) -> Self:
-        self._keeper.start()
+        for keeper in self._keepers:
+            keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._keeper.join()
+        for keeper in self._keepers:
+            keeper.join()
 
     def _keep(self) -> None:
         # Not a fork: it would share the connections and the threads of this process.
