@@ -23,7 +23,10 @@ Serve = Callable[..., str]
 COMMANDS = {
     "gunicorn": [sys.executable, "-m", "gunicorn", "--threads", "4", "--bind", "127.0.0.1:{port}", "wsgi:app"],
     "waitress": [sys.executable, "-m", "waitress", "--listen", "127.0.0.1:{port}", "wsgi:app"],
-    "uwsgi": ["uwsgi", "--http", "127.0.0.1:{port}", "--master", "--die-on-term", "--threads", "4", "-w", "wsgi:app"],
+    "uwsgi": [
+        *(str(Path(sys.executable).with_name("uwsgi")), "--http", "127.0.0.1:{port}", "--master", "--die-on-term"),
+        *("--threads", "4", "--virtualenv", sys.prefix, "-w", "wsgi:app"),
+    ],
 }
 NGINX = """
 user root; daemon off; pid {folder}/pid; error_log {folder}/error.log;
