@@ -181,6 +181,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "createKey": {"name": "deploy script"},
     "acceptEvents": {"events": SHOWN_EVENTS},
     "previewDeliveryStatusNotification": SHOWN_PREVIEW,
+    "rotateSigningSecret": {"overlapSeconds": 3600},
 }
 # Bodies that are wrong in ways of their own.
 MORE_BODIES = {
@@ -195,10 +196,14 @@ LIFE = [
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
     "previewDeliveryStatusNotification",
+    "rotateSigningSecret",
+    "dropPreviousSecret",
     "createDeliveryStatusWebhook",
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
     "previewDeliveryStatusNotification",
+    "rotateSigningSecret",
+    "dropPreviousSecret",
     "listPayloadFormats",
     "listWebhooks",
     "deleteDeliveryStatusWebhook",

@@ -35,6 +35,7 @@ ROOMS = [
     "queue",
     "accounts",
     "keys",
+    "signing_secrets",
     "webhooks",
     "last_used",
     "sender",
