@@ -37,6 +37,7 @@ ROOMS = [
     "keys",
     "signing_secrets",
     "webhooks",
+    "testing",
     "last_used",
     "sender",
     "dispatch",
