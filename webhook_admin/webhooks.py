@@ -1,7 +1,5 @@
 """The one webhook of an account."""
 
-import base64
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -21,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from webhook_admin import formats
+from webhook_admin import formats, signing_secrets
 from webhook_admin.db import Page, Transaction, insert, page
 from webhook_admin.errors import AccountNotFound, PreconditionFailed, WebhookExists, WebhookNotFound
 from webhook_admin.ids import new_id
@@ -52,7 +50,10 @@ class DisabledReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An account's registration. `revision` counts its changes."""
+    """An account's registration. `revision` counts its changes.
+
+    `previous_secret_expires_at` stays when it has passed.
+    """
 
     account_id: str
     id: str
@@ -61,6 +62,7 @@ class Webhook:
     description: str | None
     status: str
     disabled_reason: str | None
+    previous_secret_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
     revision: int
@@ -96,7 +98,7 @@ def register(
 
     Whether there is one already is for the primary key to say: of any number of calls at once, one succeeds.
     """
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    secret = signing_secrets.new()
     statement = (
         insert(connection, webhooks)
         .values(
@@ -129,14 +131,6 @@ def get(connection: Connection, account_id: str) -> Webhook:
     if row is None:
         raise WebhookNotFound
     return Webhook(*row)
-
-
-def signing_secret(connection: Connection, cipher: "MultiFernet", account_id: str) -> str:
-    """What the account's notifications are signed with, `whsec_` and so on. Raises `WebhookNotFound`."""
-    encrypted = connection.scalar(select(webhooks.c.signing_secret).where(webhooks.c.account_id == account_id))
-    if encrypted is None:
-        raise WebhookNotFound
-    return cipher.decrypt(encrypted).decode()
 
 
 def replace(

@@ -118,7 +118,7 @@ def _request(event: Event, url: str) -> Request:
     return Request(
         url=url,
         body=body,
-        headers=notification.headers(formats.DEFAULT, body, SECRET, new_id("dlv"), int(time.time())),
+        headers=notification.headers(formats.DEFAULT, body, [SECRET], new_id("dlv"), int(time.time())),
         account_id=event.account_id,
         success=formats.success(formats.DEFAULT),
     )

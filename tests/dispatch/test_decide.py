@@ -21,7 +21,7 @@ NOW = 1_780_000_000_000
 POLICY = Policy([5 * SECOND, 30 * SECOND], max_age=HOUR)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WEBHOOK = WebhookNow(
-    id="wh_1", revision=3, status="ACTIVE", callback_url=URL, payload_format="standard", signing_secret=b"secret"
+    id="wh_1", revision=3, status="ACTIVE", callback_url=URL, payload_format="standard", signing_secrets=(b"secret",)
 )
 OWN_URL = "https://elsewhere.example.com/order-1"
 RETRY_AT = NOW + 5 * SECOND
@@ -43,6 +43,7 @@ def due(**fields: Any) -> Due:
             "recorded": 0,
             "begun_at": None,
             "created_at": NOW,
+            "test": False,
             "has_account": True,
             "webhook": WEBHOOK,
         }
@@ -202,7 +203,7 @@ def test_too_old_is_failed() -> None:
     [
         {"event": "not json"},
         {"event": "{}"},
-        {"webhook": replace(WEBHOOK, signing_secret=b"of another key")},
+        {"webhook": replace(WEBHOOK, signing_secrets=(b"of another key",))},
         {"webhook": replace(WEBHOOK, payload_format="withdrawn")},
     ],
 )

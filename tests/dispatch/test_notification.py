@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import pytest
@@ -20,11 +20,11 @@ FORMATS = ["standard", "phonovation-v2", "routee", "insider", "mta-v1"]
 SENT, QUEUED = event(), event(status="QUEUED")
 
 
-def written(payload_format: str = "standard", secret: str | None = SECRET) -> tuple[bytes, Mapping[str, str]]:
+def written(payload_format: str = "standard", secrets: Sequence[str] = (SECRET,)) -> tuple[bytes, Mapping[str, str]]:
     """A notification in this format: its body and its headers."""
     body = formats.render(payload_format, QUEUED if payload_format == "phonovation-v2" else SENT)
     assert body
-    return body, headers(payload_format, body, secret, "dlv_1", int(time.time()))
+    return body, headers(payload_format, body, secrets, "dlv_1", int(time.time()))
 
 
 @pytest.mark.parametrize("payload_format", FORMATS)
@@ -47,7 +47,7 @@ def test_it_says_what_it_is(payload_format: str) -> None:
 @pytest.mark.parametrize("payload_format", FORMATS)
 def test_without_a_secret_it_is_not_signed(payload_format: str) -> None:
     """No signature is better than one that anybody could make."""
-    _, headers = written(payload_format, secret=None)
+    _, headers = written(payload_format, secrets=())
     assert not [name for name in headers if "signature" in name.lower()]
     assert headers["webhook-id"] == "dlv_1"
 

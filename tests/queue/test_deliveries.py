@@ -100,7 +100,7 @@ def test_what_is_due_comes_with_its_webhook(queue: Queue, one: Due) -> None:
         webhook.callback_url,
         webhook.revision,
     )
-    assert queue.cipher.decrypt(one.webhook.signing_secret).startswith(b"whsec_")
+    assert [queue.cipher.decrypt(each)[:6] for each in one.webhook.signing_secrets] == [b"whsec_"]
 
 
 def test_the_oldest_come_first_and_no_more_than_wanted(queue: Queue) -> None:

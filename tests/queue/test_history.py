@@ -72,6 +72,7 @@ def test_a_new_delivery(queue: Queue) -> None:
         state_detail=None,
         callback_url=URL,
         payload_format="insider",
+        test=False,
         attempt_count=0,
         created_at=LONG_AGO,
         next_attempt_at=LONG_AGO,

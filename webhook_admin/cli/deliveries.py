@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import click
-from marshmallow import fields
 
 from webhook_admin.cli import options
 from webhook_admin.cli.options import FieldType
@@ -18,8 +16,8 @@ from webhook_admin.cli.text import block
 from webhook_admin.events import Status
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
-from webhook_admin.web.fields import Text, Timestamp
-from webhook_admin.web.records import Answer
+from webhook_admin.web.delivery_schemas import Attempt, Delivery, DeliveryWithAttempts, with_attempts
+from webhook_admin.web.fields import Timestamp
 
 _COLUMNS = (
     "createdAt",
@@ -35,36 +33,6 @@ _COLUMNS = (
     "callbackUrl",
 )
 _TIME = FieldType("time", Timestamp())
-
-
-class Delivery(Answer):
-    id = Text()
-    account_id = Text()
-    message_id = Text()
-    event_id = Text()
-    channel = Text()
-    status = Text()
-    timestamp = Text()
-    state = Text()
-    state_detail = Text()
-    callback_url = Text()
-    payload_format = Text()
-    attempt_count = fields.Integer()
-    created_at = Timestamp()
-    next_attempt_at = Timestamp()
-    last_outcome = Text()
-    last_status_code = fields.Integer()
-
-
-class Attempt(Answer):
-    number = fields.Integer()
-    started_at = Timestamp()
-    duration_ms = fields.Integer()
-    outcome = Text()
-    status_code = fields.Integer()
-    detail = Text()
-    hint = Text()
-    response = Text()
 
 
 @click.group()
@@ -111,28 +79,13 @@ def show_(delivery_id: str, json_: bool) -> None:
     with open_store() as store, store.connect() as connection:
         delivery, attempts = history.get(connection, delivery_id)
     if json_:
-        click.echo(json.dumps(as_object(delivery, attempts), indent=2))
+        click.echo(json.dumps(DeliveryWithAttempts().dump(with_attempts(delivery, attempts)), indent=2))
     else:
-        show_lines(_text(delivery, attempts))
+        show_lines(as_text(delivery, attempts))
 
 
-def as_object(delivery: history.Delivery, attempts: Sequence[history.Attempt]) -> dict[str, Any]:
-    """The delivery with its event and its attempts, as the API has it."""
-    event = asdict(delivery.event) if delivery.event else {}
-    return {
-        **Delivery().dump(delivery),
-        # What an event does not have is left out.
-        "event": {_json_name(name): value for name, value in event.items() if value not in (None, {})} or None,
-        "attempts": Attempt(many=True).dump(attempts),
-    }
-
-
-def _json_name(name: str) -> str:
-    first, *words = name.split("_")
-    return first + "".join(map(str.capitalize, words))
-
-
-def _text(delivery: history.Delivery, attempts: Sequence[history.Attempt]) -> Iterator[str]:
+def as_text(delivery: history.Delivery, attempts: Sequence[history.Attempt]) -> Iterator[str]:
+    """The delivery and its attempts, as lines for people."""
     yield from block(Delivery().dump(delivery))
     for attempt in attempts:
         number, *values = Attempt().dump(attempt).items()

@@ -22,6 +22,15 @@ SENTENCES: Mapping[type[errors.Error], str] = {
     errors.WebhookNotFound: (
         "The account {account_id} has no webhook. `webhook-admin webhooks list` shows the accounts that have one."
     ),
+    errors.RotationInProgress: (
+        "Notifications to the account {account_id} are still signed with the previous secret, too, until "
+        "previousSecretExpiresAt, which `webhook-admin webhooks show --account {account_id}` shows. Another rotation "
+        "ends that now, and a receiver that still verifies with it would refuse them; --force rotates all the same."
+    ),
+    errors.WebhookDisabled: (
+        "The webhook of the account {account_id} is disabled: nothing is sent to it until PUT makes it active again. "
+        "--url tries another URL all the same."
+    ),
     errors.DeliveryNotFound: (
         "There is no delivery {delivery_id}. `webhook-admin deliveries list` shows the newest deliveries."
     ),

@@ -1,11 +1,14 @@
 """One statement over many rows."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Row, Text, TextClause, any_, bindparam, text
+
+from webhook_admin.models import UtcDateTime
 
 
 def bulk(
@@ -14,7 +17,7 @@ def bulk(
     """Run one statement over many rows: `{given}` in it is a table of them. Returns what the statement does.
 
     `columns` names the table's columns and PostgreSQL's types of them: of text and of whole numbers, None included.
-    `values` are the statement's other parameters, `:like_this`.
+    `values` are the statement's other parameters, `:like_this`; of these, datetimes are as the columns have them.
     """
     if not rows:
         return []
@@ -26,6 +29,8 @@ def bulk(
     else:
         given = {"given": _json(rows)}
         wording = _sqlite(statement, tuple(columns))
+    if moments := [name for name, value in values.items() if isinstance(value, datetime)]:
+        wording = wording.bindparams(*(bindparam(name, type_=UtcDateTime) for name in moments))
     result = connection.execute(wording, given | values)
     return result.all() if result.returns_rows else []
 

@@ -1,6 +1,6 @@
 """What to do about a delivery, before an attempt and after it. Pure: values in, values out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -53,8 +53,8 @@ def before_attempt(due: Due, policy: Policy, decrypt: Callable[[bytes], str], no
     body = due.body.encode() if due.body is not None else formats.render(payload_format, event)
     if body is None:
         return _end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
-    secret = decrypt(webhook.signing_secret) if webhook else None
-    headers = notification.headers(payload_format, body, secret, due.id, now // retry.SECOND)
+    secrets = list(map(decrypt, webhook.signing_secrets)) if webhook else []
+    headers = notification.headers(payload_format, body, secrets, due.id, now // retry.SECOND, test=due.test)
     return Sending(
         due=due,
         begun=Begun(
@@ -83,7 +83,7 @@ def _final(due: Due, policy: Policy, now: int) -> Transition | None:
         return _end(due, State.CANCELLED, WEBHOOK_DELETED)
     if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
         return _end(due, State.CANCELLED, WEBHOOK_DISABLED)
-    if due.attempts > len(policy.schedule):
+    if due.attempts > len(_schedule(due, policy)):
         return _end(due, State.FAILED, _used_up(due.attempts))
     if now >= due.created_at + policy.max_age:
         return _end(due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds.")
@@ -107,13 +107,13 @@ def _next(sending: Sending, result: Result, policy: Policy, now: int, random: Ca
     if result.outcome is Outcome.DELIVERED:
         return _end(due, State.DELIVERED, None, attempts)
     if result.status_code == _GONE:
-        if not due.webhook_id:
+        if not due.webhook_id or due.test:
             return _end(due, State.FAILED, "The receiver has answered 410 Gone.", attempts)
         # Disabling the webhook cancels this delivery, unless PUT has changed the webhook: then the new URL is tried.
         return _wait(sending, now, None)
     asked = result.retry_after if result.status_code in _WITH_RETRY_AFTER else None
     retry_after = retry.parse_retry_after(asked, now) if asked else None
-    due_at = retry.next_due(policy.schedule, attempts, now, retry_after, random)
+    due_at = retry.next_due(_schedule(due, policy), attempts, now, retry_after, random)
     if due_at is None:
         return _end(due, State.FAILED, _used_up(attempts), attempts)
     return _wait(sending, min(due_at, due.created_at + policy.max_age), None)
@@ -193,5 +193,12 @@ def _end(due: Due, state: State, detail: str | None, attempts: int | None = None
     )
 
 
+def _schedule(due: Due, policy: Policy) -> Sequence[int]:
+    """The waits between the delivery's attempts; a test has one attempt."""
+    return () if due.test else policy.schedule
+
+
 def _used_up(attempts: int) -> str:
+    if attempts == 1:
+        return "The only attempt has failed."
     return f"All {attempts} attempts have failed."

@@ -1,6 +1,6 @@
 """A notification: one event, as one receiver is to get it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from webhook_admin import formats
@@ -8,6 +8,7 @@ from webhook_admin.dispatch import signing
 from webhook_admin.events import Event
 
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"webhook-admin/{version('webhook-admin')}"}
+_TEST = {"webhook-test": "true"}
 
 
 def destination(event: Event, callback_url: str | None, payload_format: str | None) -> tuple[str, str]:
@@ -16,12 +17,13 @@ def destination(event: Event, callback_url: str | None, payload_format: str | No
 
 
 def headers(
-    payload_format: str, body: bytes, secret: str | None, delivery_id: str, timestamp: int
+    payload_format: str, body: bytes, secrets: Sequence[str], delivery_id: str, timestamp: int, *, test: bool = False
 ) -> Mapping[str, str]:
-    """The headers of the request that sends `body`, signed with `secret` at `timestamp` (Unix seconds).
+    """The headers of the request that sends `body`, signed at `timestamp` (Unix seconds).
 
-    Without a secret there is no signature.
+    One signature for each of `secrets`, the newest first; without a secret, none. A format's own signature is made with
+    the newest.
     """
-    signed = signing.headers([secret] if secret else [], delivery_id, timestamp, body)
-    own = formats.headers(payload_format, body, signing.key(secret) if secret else None)
-    return _HEADERS | signed | own
+    signed = signing.headers(secrets, delivery_id, timestamp, body)
+    own = formats.headers(payload_format, body, signing.key(secrets[0]) if secrets else None)
+    return _HEADERS | signed | own | (_TEST if test else {})

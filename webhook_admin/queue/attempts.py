@@ -76,7 +76,7 @@ def begin(transaction: Transaction, attempts: Sequence[Begun]) -> set[str]:
 
 
 def hold_unchanged(transaction: Transaction, due: Sequence[Due]) -> set[str]:
-    """The ids of the deliveries whose account is there and whose webhook is as it was.
+    """The ids of the deliveries whose account is there and whose webhook is as it was, if there was one.
 
     Until the transaction ends, nobody can change or delete either. Its commit is asynchronous: a crash can only lose
     what `take_back` writes, so an attempt is counted that was never sent.
@@ -85,11 +85,13 @@ def hold_unchanged(transaction: Transaction, due: Sequence[Due]) -> set[str]:
     # Accounts before webhooks, as the deletion of an account locks them: the two cannot deadlock.
     with_account = _with_account(transaction, [each for each in due if not each.webhook_id])
     # A webhook that is unchanged has an account: the foreign key deletes it with the account.
-    unchanged = _unchanged_webhooks(transaction, {each.account_id for each in due if each.webhook_id})
-    return with_account | {
+    # What goes to a per-message URL is signed with the webhook's secret, too, which must still be valid.
+    unchanged = _unchanged_webhooks(transaction, {each.account_id for each in due if each.webhook})
+    return {
         each.id
         for each in due
-        if each.webhook_id and each.webhook and (each.account_id, each.webhook.id, each.webhook.revision) in unchanged
+        if (each.webhook is not None if each.webhook_id else each.id in with_account)
+        and (each.webhook is None or (each.account_id, each.webhook.id, each.webhook.revision) in unchanged)
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk, first_rows
+from webhook_admin.queue.clock import moment
 from webhook_admin.queue.lanes import Key
 
 
@@ -37,20 +38,23 @@ class Wanted(NamedTuple):
 
 
 class WebhookNow(Struct, frozen=True, kw_only=True):
-    """An account's webhook as it is at this moment, as far as an attempt needs it. The secret is encrypted."""
+    """An account's webhook as it is at this moment, as far as an attempt needs it.
+
+    `signing_secrets` are those that are valid, encrypted, the newest first.
+    """
 
     id: str
     revision: int
     status: str
     callback_url: str
     payload_format: str
-    signing_secret: bytes
+    signing_secrets: tuple[bytes, ...]
 
 
 class Due(Struct, frozen=True, kw_only=True):
     """A delivery whose time has come, with its account's webhook, if there is one. Times are in milliseconds.
 
-    `attempts` counts the attempts that were begun, `recorded` those that are on record.
+    `attempts` counts the attempts that were begun, `recorded` those that are on record. A `test` has one attempt.
     """
 
     account_id: str
@@ -65,6 +69,7 @@ class Due(Struct, frozen=True, kw_only=True):
     recorded: int
     begun_at: int | None
     created_at: int
+    test: bool
     has_account: bool
     webhook: WebhookNow | None
 
@@ -100,9 +105,9 @@ in_key_order = attrgetter("account_id", "id")
 _DUE_COLUMNS = """
     deliveries.account_id, deliveries.id, deliveries.destination, deliveries.event, deliveries.webhook_id,
     deliveries.payload_format, deliveries.body, deliveries.state_detail, deliveries.attempts, deliveries.recorded,
-    deliveries.begun_at, deliveries.created_at, accounts.id IS NOT NULL,
+    deliveries.begun_at, deliveries.created_at, deliveries.test, accounts.id IS NOT NULL,
     webhooks.id, webhooks.revision, webhooks.status, webhooks.callback_url, webhooks.payload_format,
-    webhooks.signing_secret
+    webhooks.signing_secret, CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
 """
 
 
@@ -139,6 +144,7 @@ def _due(transaction: Transaction, wanted: Sequence[Wanted], limit: int, now: in
         {"account_id": "text", "destination": "text", "in_flight": "text"},
         [(*each.key, ",".join(each.in_flight)) for each in wanted],
         now=now,
+        moment=moment(now),
         limit=limit,
     )
     return list(map(_read, rows))
@@ -159,6 +165,7 @@ def _read(row: Row[Any]) -> Due:
         recorded,
         begun_at,
         created_at,
+        test,
         has_account,
         *webhook,
     ) = tuple(row)
@@ -175,13 +182,19 @@ def _read(row: Row[Any]) -> Due:
         recorded=recorded,
         begun_at=begun_at,
         created_at=created_at,
+        test=bool(test),
         has_account=bool(has_account),
         webhook=_read_webhook(*webhook),
     )
 
 
 def _read_webhook(
-    id_: str | None, revision: int, status: str, callback_url: str, payload_format: str, signing_secret: bytes
+    id_: str | None,
+    revision: int,
+    status: str,
+    callback_url: str,
+    payload_format: str,
+    *signing_secrets: bytes | None,
 ) -> WebhookNow | None:
     if id_ is None:
         return None
@@ -191,7 +204,7 @@ def _read_webhook(
         status=status,
         callback_url=callback_url,
         payload_format=payload_format,
-        signing_secret=signing_secret,
+        signing_secrets=tuple(filter(None, signing_secrets)),
     )
 
 

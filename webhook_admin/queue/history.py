@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from webhook_admin import formats
 from webhook_admin.db import Page, page
@@ -34,6 +34,7 @@ class Delivery:
     state_detail: str | None
     callback_url: str | None
     payload_format: str
+    test: bool
     attempt_count: int
     created_at: datetime
     next_attempt_at: datetime | None
@@ -121,6 +122,7 @@ class _Row(NamedTuple):
     callback_url: str | None
     payload_format: str | None
     webhook_format: str | None
+    test: bool
     attempts: int
     created_at: int
     due_at: int | None
@@ -141,7 +143,12 @@ _ROWS = (
     select(*(_ELSEWHERE[name] if name in _ELSEWHERE else deliveries.c[name] for name in _Row._fields))
     .select_from(deliveries)
     .outerjoin(
-        webhooks, and_(webhooks.c.account_id == deliveries.c.account_id, webhooks.c.id == deliveries.c.webhook_id)
+        webhooks,
+        and_(
+            webhooks.c.account_id == deliveries.c.account_id,
+            # What goes to a callback URL of its own is written in the webhook's format, too, if it has none.
+            or_(deliveries.c.webhook_id.is_(None), webhooks.c.id == deliveries.c.webhook_id),
+        ),
     )
     .outerjoin(
         lanes, and_(lanes.c.account_id == deliveries.c.account_id, lanes.c.destination == deliveries.c.destination)
@@ -196,6 +203,7 @@ def _delivery(*columns: Any) -> Delivery:
         state_detail=row.state_detail,
         callback_url=row.callback_url,
         payload_format=row.payload_format or (event and event.payload_format) or row.webhook_format or formats.DEFAULT,
+        test=row.test,
         attempt_count=row.attempts,
         created_at=moment(row.created_at),
         next_attempt_at=moment(max(row.due_at, row.paused_until or 0)) if row.due_at is not None else None,

@@ -72,6 +72,19 @@ def put(connection: Connection, keys: Collection[Key], now: int) -> None:
     notify(connection)
 
 
+def end_pause(connection: Connection, key: Key) -> None:
+    """Forget the failures of a lane, so that it is due when something is put into it; not those of a leased lane."""
+    bulk(
+        connection,
+        f"""
+        UPDATE lanes SET failures = 0, paused_until = 0, standing = '{Standing.UNTRIED}'
+        FROM {{given}} WHERE {GIVEN} AND holder IS NULL
+        """,
+        KEY,
+        [key],
+    )
+
+
 def mark_changed(connection: Connection, account_id: str, now: int, *, every_destination: bool) -> None:
     """Say that the account's webhook has changed or is gone; with `every_destination`, that the account is.
 

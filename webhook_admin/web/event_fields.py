@@ -56,7 +56,7 @@ class Count(Checked, fields.Integer):
         super().__init__(metadata={"minimum": 1, "format": "int64"})
 
     def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> int:
-        number = _integer(value)
+        number = integer(value)
         if number is None or number < 1:
             raise self.make_error("invalid")
         return number
@@ -86,7 +86,7 @@ class ErrorCode(Checked):
     def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> int | str:
         if isinstance(value, str):
             return str(self._TEXT.deserialize(value))
-        number = _integer(value)
+        number = integer(value)
         if number is None:
             raise self.make_error("invalid")
         return number
@@ -148,7 +148,7 @@ def _check_each(members: Iterable[tuple[Any, Any]], field: fields.Field[Any]) ->
         raise ValidationError(faults)
 
 
-def _integer(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
     """The integer of at most 64 bits that a JSON number is, as 2 and 2.0 are (JSON Schema Validation, 6.1.1)."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

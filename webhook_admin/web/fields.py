@@ -138,6 +138,24 @@ class Timestamp(Checked, fields.DateTime):
             raise self.make_error("invalid") from None
 
 
+class Until(Timestamp):
+    """On the way out: when something ends, null once it has ended."""
+
+    def _serialize(self, value: datetime | None, *arguments: Any, **options: Any) -> str | None:
+        return super()._serialize(value if value and value > datetime.now(UTC) else None, *arguments, **options)
+
+
+class Flag(Checked, fields.Boolean):
+    """true or false, and nothing that stands for one of them."""
+
+    default_error_messages = {"invalid": "Must be true or false."}
+
+    def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class Limit(Checked, fields.Integer):
     """How many items a page may have: 1 to 500."""
 

@@ -1,10 +1,11 @@
 """/webhooks/delivery-status/preview: the request that an event would be sent as. Nothing is stored, nothing is sent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask.views import MethodView
 
-from webhook_admin import formats, webhooks
+from webhook_admin import formats, signing_secrets, webhooks
 from webhook_admin.dispatch import notification
 from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
 from webhook_admin.events import Event
@@ -22,11 +23,13 @@ blueprint = Blueprint("preview", __name__, description="What a receiver is going
 _OTHER_ACCOUNT = FieldError("event.accountId", "other_account", "Leave it out, or name the account that is acted for.")
 
 
-def _preview(event: Event, payload_format: str, url: str, secret: str | None, delivery_id: str, timestamp: int) -> Any:
+def _preview(
+    event: Event, payload_format: str, url: str, secrets: Sequence[str], delivery_id: str, timestamp: int
+) -> Any:
     body = formats.render(payload_format, event)
     if body is None:
         return _skipped(url, formats.skip_reason(payload_format, event))
-    headers = notification.headers(payload_format, body, secret, delivery_id, timestamp)
+    headers = notification.headers(payload_format, body, secrets, delivery_id, timestamp)
     return {"method": "POST", "url": url, "headers": headers, "body": body.decode(), "skipped": None}
 
 
@@ -40,7 +43,7 @@ def _example() -> Any:
         Event(account_id="acme", **asked["event"]),
         asked["payload_format"],
         "https://hooks.example.com/delivery-status?tenant=42",
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk=",
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="],
         "dlv_0199c7a2b6f07d3e8a51c04f6e2b9d18",
         1775745580,
     )
@@ -65,14 +68,14 @@ class NotificationPreview(MethodView):
         unsigned without one.
         """
         event = _event(account_id(), body["event"])
-        webhook, secret = _webhook_and_secret(event)
+        webhook, secrets = _webhook_and_secrets(event)
         url, payload_format = notification.destination(
             event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
         )
         if event.callback_url is None and webhook and webhook.status == WebhookStatus.DISABLED:
             return _skipped(url, WEBHOOK_DISABLED)
         return _preview(
-            event, body.get("payload_format") or payload_format, url, secret, new_id("dlv"), int(now().timestamp())
+            event, body.get("payload_format") or payload_format, url, secrets, new_id("dlv"), int(now().timestamp())
         )
 
 
@@ -84,12 +87,12 @@ def _event(account_id: str, fields: dict[str, Any]) -> Event:
     return event
 
 
-def _webhook_and_secret(event: Event) -> tuple[Webhook, str] | tuple[None, None]:
-    """The account's webhook, and its signing secret. Raises `WebhookNotFound` where the event needs one."""
+def _webhook_and_secrets(event: Event) -> tuple[Webhook | None, list[str]]:
+    """The account's webhook, and its valid secrets. Raises `WebhookNotFound` where the event needs a webhook."""
     try:
         webhook = webhooks.get(connection(), event.account_id)
-        return webhook, webhooks.signing_secret(connection(), parts().cipher, event.account_id)
+        return webhook, signing_secrets.get(connection(), parts().cipher, event.account_id).valid(now())
     except WebhookNotFound:
         if event.callback_url is None:
             raise
-        return None, None
+        return None, []

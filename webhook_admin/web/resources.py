@@ -18,6 +18,8 @@ from webhook_admin.web import (
     preview,
     problems,
     request_log,
+    signing_secret,
+    testing,
     webhooks,
 )
 from webhook_admin.web.auth import Access
@@ -26,6 +28,8 @@ from webhook_admin.web.rate_limit import RateLimit
 _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
     preview.blueprint: Access.ACCOUNT,
+    testing.blueprint: Access.ACCOUNT,
+    signing_secret.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,
     accounts.blueprint: Access.PLATFORM,

@@ -13,7 +13,7 @@ from webhook_admin.web.enumerations import (
     SUCCESS_RULE,
     WEBHOOK_STATUS,
 )
-from webhook_admin.web.fields import CallbackUrl, Choice, Limit, Text, Timestamp
+from webhook_admin.web.fields import CallbackUrl, Choice, Limit, Text, Timestamp, Until
 from webhook_admin.web.records import Answer, Parameters, Record
 
 _ACCOUNT_ID = {
@@ -30,6 +30,15 @@ _CALLBACK_URL = {
 _PAYLOAD_FORMAT = {
     "description": f"How notifications are written. Left out: `{formats.DEFAULT}` in POST, unchanged in PUT.",
     "examples": [formats.DEFAULT],
+}
+PREVIOUS_SECRET_EXPIRES_AT = {
+    "description": "Until then, notifications are signed with the secret before the latest rotation, too; null: they "
+    "are signed with one secret.",
+    "examples": ["2026-02-01T09:30:00.123456Z"],
+}
+SIGNING_SECRET = {
+    "description": "Verifies notifications (Standard Webhooks). Shown only here.",
+    "examples": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="],
 }
 _DESCRIPTION = {"description": "A note of your own.", "examples": ["Production"]}
 _ACCOUNT_NAME = {"description": "What people call the account.", "examples": ["Acme Ltd"]}
@@ -62,18 +71,13 @@ class Webhook(Answer):
     description = Text(required=True, allow_none=True, metadata=_DESCRIPTION)
     status = Choice(WEBHOOK_STATUS, required=True)
     disabled_reason = Choice(DISABLED_REASON, required=True, allow_none=True)
+    previous_secret_expires_at = Until(required=True, allow_none=True, metadata=PREVIOUS_SECRET_EXPIRES_AT)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
 
 
 class CreatedWebhook(Webhook):
-    signing_secret = Text(
-        required=True,
-        metadata={
-            "description": "Verifies notifications (Standard Webhooks). Shown only here.",
-            "examples": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="],
-        },
-    )
+    signing_secret = Text(required=True, metadata=SIGNING_SECRET)
 
 
 class AccountWebhook(Webhook):

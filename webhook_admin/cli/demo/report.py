@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from webhook_admin.cli.deliveries import as_object
 from webhook_admin.cli.receive.server import Arrival
 from webhook_admin.db import Database
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
 from webhook_admin.queue.history import Attempt, Delivery
+from webhook_admin.web.delivery_schemas import DeliveryWithAttempts, with_attempts
 
 T = TypeVar("T")
 OnRecord = tuple[Delivery, list[Attempt]]
@@ -49,7 +49,9 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The figures, and the deliveries as `deliveries show --json` has them."""
-        return self.figures() | {"deliveries": [as_object(*on_record) for on_record in self.deliveries]}
+        shape = DeliveryWithAttempts()
+        deliveries = [shape.dump(with_attempts(*on_record)) for on_record in self.deliveries]
+        return self.figures() | {"deliveries": deliveries}
 
 
 def attempted(database: Database, delivery_id: str) -> Delivery:
