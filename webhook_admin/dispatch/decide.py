@@ -64,6 +64,7 @@ def before_attempt(due: Due, policy: Policy, decrypt: Callable[[bytes], str], no
             begun_at=now,
             callback_url=url,
             payload_format=payload_format,
+            resent_at=due.resent_at,
         ),
         request=Request(
             url=url,
@@ -83,9 +84,9 @@ def _final(due: Due, policy: Policy, now: int) -> Transition | None:
         return _end(due, State.CANCELLED, WEBHOOK_DELETED)
     if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
         return _end(due, State.CANCELLED, WEBHOOK_DISABLED)
-    if due.attempts > len(_schedule(due, policy)):
+    if due.attempts - due.attempts_before > len(_schedule(due, policy)):
         return _end(due, State.FAILED, _used_up(due.attempts))
-    if now >= due.created_at + policy.max_age:
+    if now >= due.starts_at + policy.max_age:
         return _end(due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds.")
     return None
 
@@ -113,10 +114,10 @@ def _next(sending: Sending, result: Result, policy: Policy, now: int, random: Ca
         return _wait(sending, now, None)
     asked = result.retry_after if result.status_code in _WITH_RETRY_AFTER else None
     retry_after = retry.parse_retry_after(asked, now) if asked else None
-    due_at = retry.next_due(_schedule(due, policy), attempts, now, retry_after, random)
+    due_at = retry.next_due(_schedule(due, policy), attempts - due.attempts_before, now, retry_after, random)
     if due_at is None:
         return _end(due, State.FAILED, _used_up(attempts), attempts)
-    return _wait(sending, min(due_at, due.created_at + policy.max_age), None)
+    return _wait(sending, min(due_at, due.starts_at + policy.max_age), None)
 
 
 def put_off(due: Due, policy: Policy, now: int) -> Transition:
@@ -127,7 +128,8 @@ def put_off(due: Due, policy: Policy, now: int) -> Transition:
         attempts=due.attempts,
         state=State.PENDING,
         state_detail=PUT_OFF,
-        due_at=min(now + _PUT_OFF_FOR, max(due.created_at + policy.max_age, now)),
+        due_at=min(now + _PUT_OFF_FOR, max(due.starts_at + policy.max_age, now)),
+        resent_at=due.resent_at,
     )
 
 
@@ -136,7 +138,7 @@ def after_mistake(sending: Sending, result: Result, started_at: int, policy: Pol
     if result.outcome is Outcome.DELIVERED:
         transition = _end(sending.due, State.DELIVERED, None, sending.begun.attempts)
     else:
-        due_at = min(now + _PUT_OFF_FOR, max(sending.due.created_at + policy.max_age, now))
+        due_at = min(now + _PUT_OFF_FOR, max(sending.due.starts_at + policy.max_age, now))
         transition = _wait(sending, due_at, PUT_OFF)
     return Ended(sending=sending, attempt=attempt_of(sending, result, started_at), transition=transition)
 
@@ -180,6 +182,7 @@ def _wait(sending: Sending, due_at: int, detail: str | None) -> Transition:
         state_detail=detail,
         due_at=due_at,
         body=sending.request.body.decode() if due.body is None else None,
+        resent_at=due.resent_at,
     )
 
 
@@ -190,6 +193,7 @@ def _end(due: Due, state: State, detail: str | None, attempts: int | None = None
         attempts=due.attempts if attempts is None else attempts,
         state=state,
         state_detail=detail,
+        resent_at=due.resent_at,
     )
 
 

@@ -13,7 +13,10 @@ from webhook_admin.queue.deliveries import ID, UNCHANGED, Due, in_key_order
 
 
 class Begun(Struct, frozen=True, kw_only=True):
-    """An attempt that is about to be made: the delivery's `attempts`-th, when, where to, and in which format."""
+    """An attempt that is about to be made: the delivery's `attempts`-th, when, where to, and in which format.
+
+    `resent_at` is what it was when the delivery was read.
+    """
 
     account_id: str
     id: str
@@ -21,6 +24,7 @@ class Begun(Struct, frozen=True, kw_only=True):
     begun_at: int
     callback_url: str
     payload_format: str
+    resent_at: int | None = None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -68,7 +72,15 @@ def begin(transaction: Transaction, attempts: Sequence[Begun]) -> set[str]:
         """,
         ID | {"begun_at": "bigint", "callback_url": "text", "payload_format": "text"},
         [
-            (each.account_id, each.id, each.attempts - 1, each.begun_at, each.callback_url, each.payload_format)
+            (
+                each.account_id,
+                each.id,
+                each.attempts - 1,
+                each.resent_at,
+                each.begun_at,
+                each.callback_url,
+                each.payload_format,
+            )
             for each in sorted(attempts, key=in_key_order)
         ],
     )
@@ -129,17 +141,20 @@ def _with_account(transaction: Transaction, due: Sequence[Due]) -> set[str]:
 
 
 def take_back(transaction: Transaction, attempts: Sequence[Begun]) -> None:
-    """Uncount attempts that were begun and not made; what only a first attempt settles is open again."""
+    """Uncount attempts that were begun and not made; what only the first one settles is open again."""
     bulk(
         transaction,
         f"""
         UPDATE deliveries SET attempts = recorded,
-            payload_format = CASE WHEN recorded > 0 THEN payload_format END,
-            callback_url = CASE WHEN recorded > 0 OR webhook_id IS NULL THEN callback_url END
+            payload_format = CASE WHEN recorded > attempts_before THEN payload_format END,
+            callback_url = CASE WHEN recorded > attempts_before OR webhook_id IS NULL THEN callback_url END
         FROM {{given}} WHERE {UNCHANGED} AND deliveries.begun_at = given.begun_at
         """,
         ID | {"begun_at": "bigint"},
-        [(each.account_id, each.id, each.attempts, each.begun_at) for each in sorted(attempts, key=in_key_order)],
+        [
+            (each.account_id, each.id, each.attempts, each.resent_at, each.begun_at)
+            for each in sorted(attempts, key=in_key_order)
+        ],
     )
 
 

@@ -54,7 +54,8 @@ class WebhookNow(Struct, frozen=True, kw_only=True):
 class Due(Struct, frozen=True, kw_only=True):
     """A delivery whose time has come, with its account's webhook, if there is one. Times are in milliseconds.
 
-    `attempts` counts the attempts that were begun, `recorded` those that are on record. A `test` has one attempt.
+    `attempts` counts the attempts that were begun, `recorded` those that are on record, `attempts_before` those from
+    before the delivery was resent. A `test` has one attempt.
     """
 
     account_id: str
@@ -72,6 +73,13 @@ class Due(Struct, frozen=True, kw_only=True):
     test: bool
     has_account: bool
     webhook: WebhookNow | None
+    attempts_before: int = 0
+    resent_at: int | None = None
+
+    @property
+    def starts_at(self) -> int:
+        """When the retry schedule and the greatest age began."""
+        return self.created_at if self.resent_at is None else self.resent_at
 
     @property
     def lane(self) -> Key:
@@ -82,7 +90,7 @@ class Due(Struct, frozen=True, kw_only=True):
 class Transition(Struct, frozen=True, kw_only=True):
     """The next state of a delivery after its `attempts` attempts. `due_at` is set exactly if that is PENDING.
 
-    `body` is kept for later attempts; None leaves what is kept.
+    `body` is kept for later attempts; None leaves what is kept. `resent_at` is what it was when the delivery was read.
     """
 
     account_id: str
@@ -92,12 +100,14 @@ class Transition(Struct, frozen=True, kw_only=True):
     state_detail: str | None = None
     due_at: int | None = None
     body: str | None = None
+    resent_at: int | None = None
 
 
-ID = {"account_id": "text", "id": "text", "attempts": "integer"}
+ID = {"account_id": "text", "id": "text", "attempts": "integer", "resent_at": "bigint"}
+# A resend counts no attempt: without `resent_at`, what was decided about a delivery before would still happen to it.
 UNCHANGED = (
     "deliveries.account_id = given.account_id AND deliveries.id = given.id AND deliveries.state = 'PENDING' "
-    "AND deliveries.attempts = given.attempts"
+    "AND deliveries.attempts = given.attempts AND coalesce(deliveries.resent_at, 0) = coalesce(given.resent_at, 0)"
 )
 in_key_order = attrgetter("account_id", "id")
 """Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
@@ -105,7 +115,8 @@ in_key_order = attrgetter("account_id", "id")
 _DUE_COLUMNS = """
     deliveries.account_id, deliveries.id, deliveries.destination, deliveries.event, deliveries.webhook_id,
     deliveries.payload_format, deliveries.body, deliveries.state_detail, deliveries.attempts, deliveries.recorded,
-    deliveries.begun_at, deliveries.created_at, deliveries.test, accounts.id IS NOT NULL,
+    deliveries.begun_at, deliveries.created_at, deliveries.test, deliveries.attempts_before, deliveries.resent_at,
+    accounts.id IS NOT NULL,
     webhooks.id, webhooks.revision, webhooks.status, webhooks.callback_url, webhooks.payload_format,
     webhooks.signing_secret, CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
 """
@@ -166,6 +177,8 @@ def _read(row: Row[Any]) -> Due:
         begun_at,
         created_at,
         test,
+        attempts_before,
+        resent_at,
         has_account,
         *webhook,
     ) = tuple(row)
@@ -183,6 +196,8 @@ def _read(row: Row[Any]) -> Due:
         begun_at=begun_at,
         created_at=created_at,
         test=bool(test),
+        attempts_before=attempts_before,
+        resent_at=resent_at,
         has_account=bool(has_account),
         webhook=_read_webhook(*webhook),
     )
