@@ -80,6 +80,17 @@ class Reason(StrEnum):
     """The provider has failed."""
 
 
+_RANKS = {
+    Status.QUEUED: 0,
+    Status.SENDING: 1,
+    Status.SENT: 2,
+    Status.DELIVERED: 3,
+    Status.UNDELIVERED: 3,
+    Status.FAILED: 3,
+    Status.REJECTED: 3,
+    Status.EXPIRED: 3,
+    Status.READ: 4,
+}
 UNSUCCESSFUL = frozenset((Status.UNDELIVERED, Status.FAILED, Status.REJECTED, Status.EXPIRED))
 """The statuses that may have a reason."""
 
@@ -89,7 +100,8 @@ class Event:
     """One delivery-status change of one message.
 
     `timestamp` is RFC 3339 in UTC with `Z`, its digits as the platform gave them. `error` has `code` (a string or an
-    integer) and `message`. `details` holds what single payload formats have a field for, under its name there.
+    integer) and `message`. `details` holds what single payload formats have a field for, under its name there. From
+    `expires_at` on, written as `timestamp` is, no attempt is started.
     """
 
     id: str
@@ -107,6 +119,13 @@ class Event:
     callback_url: str | None = None
     payload_format: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: str | None = None
+
+    @property
+    def newness(self) -> tuple[int, str, str]:
+        """Of two statuses of a message, the newer one's is greater: by rank, and within a rank by timestamp."""
+        seconds, _, fraction = self.timestamp.removesuffix("Z").partition(".")
+        return _RANKS[Status(self.status)], seconds, fraction.rstrip("0")
 
     def to_json(self) -> str:
         """The event as it is stored; `from_json` reads it."""

@@ -48,6 +48,24 @@ class DisabledReason(StrEnum):
     """The receiver has answered 410 Gone."""
 
 
+class Ordering(StrEnum):
+    """Which notifications wait for each other."""
+
+    NONE = "none"
+    """None does."""
+    MESSAGE = "message"
+    """Of one message on one channel, no notification is started while an earlier accepted one is pending."""
+
+
+class Superseded(StrEnum):
+    """What becomes of a pending notification when a newer status of its message and channel has been accepted."""
+
+    SEND = "send"
+    """It is sent all the same."""
+    SKIP = "skip"
+    """It is not sent: its delivery is SKIPPED."""
+
+
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """An account's registration. `revision` counts its changes.
@@ -60,6 +78,8 @@ class Webhook:
     callback_url: str
     payload_format: str
     description: str | None
+    ordering: str
+    superseded: str
     status: str
     disabled_reason: str | None
     previous_secret_expires_at: datetime | None
@@ -92,10 +112,11 @@ def register(
     now: datetime,
     callback_url: str,
     payload_format: str = formats.DEFAULT,
-    description: str | None = None,
+    **options: str | None,
 ) -> NewWebhook:
     """Make the account's webhook. Raises `WebhookExists`, or `AccountNotFound` if the account has just been deleted.
 
+    `options` are its `description`, `ordering` and `superseded`; one that is left out has the column's default.
     Whether there is one already is for the primary key to say: of any number of calls at once, one succeeds.
     """
     secret = signing_secrets.new()
@@ -106,12 +127,12 @@ def register(
             id=new_id("wh"),
             callback_url=callback_url,
             payload_format=payload_format,
-            description=description,
             status=WebhookStatus.ACTIVE,
             signing_secret=cipher.encrypt(secret.encode()),
             revision=1,
             created_at=now,
             updated_at=now,
+            **options,
         )
         .on_conflict_do_nothing()
         .returning(*_COLUMNS)

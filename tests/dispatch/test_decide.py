@@ -21,7 +21,14 @@ NOW = 1_780_000_000_000
 POLICY = Policy([5 * SECOND, 30 * SECOND], max_age=HOUR)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WEBHOOK = WebhookNow(
-    id="wh_1", revision=3, status="ACTIVE", callback_url=URL, payload_format="standard", signing_secrets=(b"secret",)
+    id="wh_1",
+    revision=3,
+    status="ACTIVE",
+    callback_url=URL,
+    payload_format="standard",
+    ordering="none",
+    superseded="send",
+    signing_secrets=(b"secret",),
 )
 OWN_URL = "https://elsewhere.example.com/order-1"
 RETRY_AT = NOW + 5 * SECOND
@@ -34,6 +41,9 @@ def due(**fields: Any) -> Due:
             "account_id": "acme",
             "id": "dlv_1",
             "destination": "",
+            "message_id": "msg_1",
+            "channel": "SMS",
+            "due_at": NOW,
             "event": event().to_json(),
             "webhook_id": "wh_1",
             "payload_format": None,
@@ -64,7 +74,7 @@ def decrypt(encrypted: bytes) -> str:
 
 def before(due_: Due | None = None, now: int = NOW) -> Sending | Transition:
     """The decision before the delivery's next attempt."""
-    return decide.before_attempt(due_ or due(), POLICY, decrypt, now)
+    return decide.before_attempt(due_ or due(), (), POLICY, decrypt, now)
 
 
 def sending(due_: Due | None = None, now: int = NOW) -> Sending:
@@ -335,7 +345,7 @@ def test_a_delivery_always_ends_or_has_a_time(
     policy = Policy(schedule, 72 * HOUR)
     outcome = Outcome.DELIVERED if code == 200 else Outcome.HTTP_STATUS if code else Outcome.TIMEOUT
     old = due(attempts=attempts, created_at=NOW - age)
-    begun = decide.before_attempt(due(attempts=attempts), Policy([0] * 9, HOUR), decrypt, NOW)
+    begun = decide.before_attempt(due(attempts=attempts), (), Policy([0] * 9, HOUR), decrypt, NOW)
     assert isinstance(begun, Sending)
     of_old = replace(begun, due=old)
     transition = decide.after_attempt(

@@ -282,3 +282,10 @@ def test_an_event_that_is_damaged_in_the_store_is_a_conflict(queue: Queue) -> No
         transaction.exec_driver_sql("UPDATE deliveries SET event = 'not json'")
     with pytest.raises(EventConflict):
         queue.accept(event())
+
+
+def test_deliveries_are_in_the_order_of_acceptance(queue: Queue) -> None:
+    """Their ids say in which order the events of a call came, whatever the events' own ids are."""
+    queue.customer()
+    queue.accept(event(3), event(1), event(2))
+    assert [row.event_id for row in queue.deliveries()] == ["evt_3", "evt_1", "evt_2"]

@@ -51,6 +51,8 @@ def test_post_shows_the_whole_webhook(customer: Api) -> None:
         "callbackUrl": URL_1,
         "payloadFormat": "standard",
         "description": None,
+        "ordering": "none",
+        "superseded": "send",
         "status": "ACTIVE",
         "disabledReason": None,
         "previousSecretExpiresAt": None,
@@ -63,7 +65,9 @@ def test_post_shows_the_whole_webhook(customer: Api) -> None:
 @pytest.mark.parametrize("payload_format", FORMATS)
 def test_post_keeps_every_field(customer: Api, payload_format: str) -> None:
     """Every payload format can be chosen, and a description can be any text."""
-    body = {"callbackUrl": URL_1, "payloadFormat": payload_format, "description": "Zażółć \U0001f984 \\ \" '"}
+    text = "Zażółć \U0001f984 \\ \" '"
+    chosen = {"payloadFormat": payload_format, "description": text, "ordering": "message", "superseded": "skip"}
+    body = {"callbackUrl": URL_1} | chosen
     assert customer("POST", WEBHOOK, json=body).json.items() > body.items()
     assert customer("GET", WEBHOOK).json.items() > body.items()
 

@@ -1,16 +1,19 @@
 """What to do about a delivery, before an attempt and after it. Pure: values in, values out."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
 from webhook_admin import formats
-from webhook_admin.dispatch import notification, retry
+from webhook_admin.dispatch import notification, order, retry
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.events import Event
+from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import Due, State, Transition
 from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, WEBHOOK_DISABLED
+from webhook_admin.queue.siblings import BLOCKED, Sibling
 from webhook_admin.sender.request import Outcome, Request, Result
 from webhook_admin.webhooks import WebhookStatus
 
@@ -22,12 +25,20 @@ _WITH_RETRY_AFTER = {429, 503}
 
 
 class Sending(Struct, frozen=True, kw_only=True):
-    """A delivery as it was before the attempt, the attempt as it is counted, and the request that is to be made."""
+    """A delivery as it was before the attempt, the attempt as it is counted, and the request that is to be made.
+
+    From `expires_at` on (ms since the epoch; None: never) the request is not started.
+    """
 
     due: Due
     begun: Begun
     request: Request
     message_id: str
+    expires_at: int | None = None
+
+    def is_expired(self, now: int) -> bool:
+        """Whether it is too late to start the request."""
+        return self.expires_at is not None and now >= self.expires_at
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -39,17 +50,22 @@ class Ended(Struct, frozen=True, kw_only=True):
     is_gone: bool = False
 
 
-def before_attempt(due: Due, policy: Policy, decrypt: Callable[[bytes], str], now: int) -> Sending | Transition:
-    """The request of the delivery's next attempt; or its final state, if there is none to be made."""
+def before_attempt(
+    due: Due, siblings: Sequence[Sibling], policy: Policy, decrypt: Callable[[bytes], str], now: int
+) -> Sending | Transition:
+    """The request of the delivery's next attempt; or its next state, if there is none to be made now."""
     if final := _final(due, policy, now):
         return final
     event = Event.from_json(due.event)
+    expires_at = _expires_at(event)
+    if expires_at is not None and now >= expires_at:
+        return _end(due, State.FAILED, f"The event expired at {event.expires_at}.")
     webhook = due.webhook
-    url, payload_format = notification.destination(
-        event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
-    )
-    # All attempts send the same bytes, whatever PUT or a new release has changed since the first.
-    payload_format = due.payload_format or payload_format
+    url, payload_format = _destination(due, event)
+    if skipped := _superseded(due, event, payload_format, siblings):
+        return skipped
+    if (until := order.blocked_until(due, siblings, now)) is not None:
+        return _put_off_until(due, until, BLOCKED)
     body = due.body.encode() if due.body is not None else formats.render(payload_format, event)
     if body is None:
         return _end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
@@ -74,7 +90,35 @@ def before_attempt(due: Due, policy: Policy, decrypt: Callable[[bytes], str], no
             success=formats.success(payload_format),
         ),
         message_id=event.message_id,
+        expires_at=expires_at,
     )
+
+
+def superseded(due: Due, siblings: Sequence[Sibling]) -> Transition | None:
+    """The final state of a delivery that a newer status of its message has superseded, if one has."""
+    event = Event.from_json(due.event)
+    return _superseded(due, event, _destination(due, event)[1], siblings)
+
+
+def _superseded(due: Due, event: Event, payload_format: str, siblings: Sequence[Sibling]) -> Transition | None:
+    newer = order.superseded_by(due, event, payload_format, siblings)
+    if newer is None:
+        return None
+    return _end(due, State.SKIPPED, f"A newer status of the message has been accepted: {newer.status}.")
+
+
+def _destination(due: Due, event: Event) -> tuple[str, str]:
+    """The URL and the payload format of the delivery's notification."""
+    webhook = due.webhook
+    url, payload_format = notification.destination(
+        event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
+    )
+    # All attempts send the same bytes, whatever PUT or a new release has changed since the first.
+    return url, due.payload_format or payload_format
+
+
+def _expires_at(event: Event) -> int | None:
+    return None if event.expires_at is None else clock.milliseconds(datetime.fromisoformat(event.expires_at))
 
 
 def _final(due: Due, policy: Policy, now: int) -> Transition | None:
@@ -117,18 +161,24 @@ def _next(sending: Sending, result: Result, policy: Policy, now: int, random: Ca
     due_at = retry.next_due(_schedule(due, policy), attempts - due.attempts_before, now, retry_after, random)
     if due_at is None:
         return _end(due, State.FAILED, _used_up(attempts), attempts)
-    return _wait(sending, min(due_at, due.starts_at + policy.max_age), None)
+    # It ends as soon as it is too old or has expired.
+    latest = min(filter(None, (due_at, due.starts_at + policy.max_age, sending.expires_at)))
+    return _wait(sending, latest, None)
 
 
 def put_off(due: Due, policy: Policy, now: int) -> Transition:
     """A delivery that a mistake of ours prevents from being attempted waits, until its age ends it."""
+    return _put_off_until(due, min(now + _PUT_OFF_FOR, max(due.starts_at + policy.max_age, now)), PUT_OFF)
+
+
+def _put_off_until(due: Due, due_at: int, detail: str) -> Transition:
     return Transition(
         account_id=due.account_id,
         id=due.id,
         attempts=due.attempts,
         state=State.PENDING,
-        state_detail=PUT_OFF,
-        due_at=min(now + _PUT_OFF_FOR, max(due.starts_at + policy.max_age, now)),
+        state_detail=detail,
+        due_at=due_at,
         resent_at=due.resent_at,
     )
 

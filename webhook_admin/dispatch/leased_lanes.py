@@ -126,8 +126,13 @@ class LeasedLanes:
 
     def wake(self) -> None:
         """There may be something new in every lane."""
-        for lane in self._lanes.values():
-            if not lane.more:
+        self.have_more(list(self._lanes))
+
+    def have_more(self, keys: Iterable[Key]) -> None:
+        """There may be something new in these lanes."""
+        for key in keys:
+            lane = self._lanes.get(key)
+            if lane and not lane.more:
                 lane.more = True
                 self._refile(lane)
 

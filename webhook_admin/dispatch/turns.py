@@ -16,16 +16,18 @@ from cryptography.fernet import MultiFernet
 from webhook_admin import webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
-from webhook_admin.dispatch import decide
+from webhook_admin.dispatch import decide, order
 from webhook_admin.dispatch.attempt_log import log_attempt
 from webhook_admin.dispatch.decide import Ended, Sending
 from webhook_admin.dispatch.leased_lanes import LeasedLanes
 from webhook_admin.dispatch.retry import Policy
+from webhook_admin.dispatch.superseding import Backlogs
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
-from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases, orphans
+from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases, orphans, siblings
 from webhook_admin.queue.clock import SECOND, StoreClock
 from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.queue.siblings import Sibling
 from webhook_admin.sender.request import Outcome, Result
 from webhook_admin.sender.sender import Opened
 
@@ -73,6 +75,7 @@ class Turns:
         self._holder = new_id("dsp")
         self._clock = StoreClock()
         self._lanes = LeasedLanes(settings.max_in_flight, settings.lane_concurrency)
+        self._backlogs = Backlogs()
         self.opened: deque[Ready] = deque()
         self.ended: deque[tuple[Started, Result]] = deque()
         # Attempts that are counted and not started: they are taken back unless the next step starts them.
@@ -105,7 +108,7 @@ class Turns:
             self._judge()
             with self._database.transaction() as transaction:
                 now = self._clock.now(transaction)
-                self._record(transaction)
+                self._record(transaction, now)
                 self._renew(transaction, now)
                 self._release(transaction, now)
                 self._lease(transaction, now)
@@ -148,10 +151,18 @@ class Turns:
                     at = clock.moment(now)
                     webhooks.disable(transaction, due.account_id, due.webhook.id, due.webhook.revision, at)
 
-    def _record(self, transaction: Transaction) -> None:
+    def _record(self, transaction: Transaction, now: int) -> None:
         attempts.take_back(transaction, [each.begun for each in self._begun])
         attempts.record(transaction, [ended.attempt for ended in self._unrecorded])
-        deliveries.conclude(transaction, [ended.transition for ended in self._unrecorded])
+        self._conclude(transaction, [(ended.sending.due, ended.transition) for ended in self._unrecorded], now)
+
+    def _conclude(self, transaction: Transaction, decided: Sequence[tuple[Due, Transition]], now: int) -> None:
+        """Give deliveries their next states; those that waited for one that has ended are due."""
+        deliveries.conclude(transaction, [transition for _, transition in decided])
+        ended = [due for due, transition in decided if transition.due_at is None and order.is_message_ordered(due)]
+        if ended:
+            siblings.unblock(transaction, {siblings.key(due) for due in ended}, now)
+            self._lanes.have_more({due.lane for due in ended})
 
     def _renew(self, transaction: Transaction, now: int) -> None:
         monotonic = clock.monotonic()
@@ -176,8 +187,9 @@ class Turns:
             self._lanes.take(leased, clock.monotonic())
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed and orphans.cancel(transaction, changed):
-            leases.settle(transaction, self._holder, changed)
-            self._lanes.settled(changed)
+            settled = self._backlogs.shrink(transaction, changed, now)
+            leases.settle(transaction, self._holder, settled)
+            self._lanes.settled(settled)
 
     def _fetch(self, transaction: Transaction, now: int) -> list[Sending]:
         """Count the next attempts, of the deliveries that are still as they were found."""
@@ -185,11 +197,11 @@ class Turns:
         found = deliveries.due(transaction, wanted, now)
         self._lanes.found(wanted, Counter(due.lane for due in found))
         attempts.record(transaction, [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded])
-        decided = [(due, self._before(due, now)) for due in found]
-        transitions = [each for _, each in decided if isinstance(each, Transition)]
-        deliveries.conclude(transaction, transitions)
-        cancelled = {each.id for each in transitions if each.state is State.CANCELLED}
-        self._lanes.have_changed({due.lane for due, _ in decided if due.id in cancelled})
+        others = siblings.find(transaction, [due for due in found if order.depends_on_siblings(due)])
+        decided = [(due, self._before(due, others.get(due.id, ()), now)) for due in found]
+        transitions = [(due, each) for due, each in decided if isinstance(each, Transition)]
+        self._conclude(transaction, transitions, now)
+        self._lanes.have_changed({due.lane for due, each in transitions if each.state is State.CANCELLED})
         sendings = [each for _, each in decided if isinstance(each, Sending)]
         # Also if the commit fails, or nobody knows whether it did.
         self._begun = [*self._begun, *sendings]
@@ -197,18 +209,20 @@ class Turns:
         return [each for each in sendings if each.due.id in still_due]
 
     def _send(self) -> None:
-        """Start the requests whose webhooks are unchanged, while nobody can change them.
+        """Start the requests whose webhooks are unchanged and whose events have not expired.
 
-        So nothing is started to the old URL once a PUT or DELETE has been answered. The others do not count.
+        Nobody can change a webhook meanwhile, so nothing is started to the old URL once a PUT or DELETE has been
+        answered. The others do not count.
         """
         while self.opened:
             self._ready.append(self.opened.popleft())
         if not self._begun and not self._ready:
             return
         with self._database.transaction() as transaction:
-            due = [*(each.due for each in self._begun), *(started.due for started, _ in self._ready)]
-            unchanged = attempts.hold_unchanged(transaction, due)
+            sendings = [*self._begun, *(started.sending for started, _ in self._ready)]
+            unchanged = attempts.hold_unchanged(transaction, [each.due for each in sendings])
             now = self._clock.estimate()
+            unchanged -= {each.due.id for each in sendings if each.is_expired(now)}
             new = [Started(each, now) for each in self._begun if each.due.id in unchanged]
             for each in new:
                 self._lanes.started(each.due.lane, each.due.id)
@@ -225,10 +239,10 @@ class Turns:
             attempts.take_back(transaction, [each.begun for each in self._begun])
         self._begun = []
 
-    def _before(self, due: Due, now: int) -> Sending | Transition:
+    def _before(self, due: Due, others: Sequence[Sibling], now: int) -> Sending | Transition:
         return self._guarded(
             due,
-            partial(decide.before_attempt, due, self._policy, self._decrypt, now),
+            partial(decide.before_attempt, due, others, self._policy, self._decrypt, now),
             partial(decide.put_off, due, self._policy, now),
         )
 

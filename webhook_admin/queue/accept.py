@@ -101,11 +101,11 @@ def _route(event: Event, webhook_id: str | None) -> _Routed | None:
 
 
 def _distinct(events: Iterable[Event]) -> list[Event]:
-    """Each event once, in the order of their keys: two batches that insert the same events cannot deadlock."""
+    """Each event once, in the order in which they came: so are the ids of their deliveries."""
     found: dict[tuple[str, str], Event] = {}
     for event in events:
         _require_same(found.setdefault(_key(event), event), event)
-    return [found[key] for key in sorted(found)]
+    return list(found.values())
 
 
 def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[tuple[str, str], str]:
@@ -135,7 +135,8 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
                 each.webhook_id,
                 each.event.callback_url,
             )
-            for each in routed
+            # In the order of their keys: two batches that insert the same events cannot deadlock.
+            for each in sorted(routed, key=lambda each: _key(each.event))
         ],
         now=now,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk, first_rows
 from webhook_admin.queue.clock import moment
-from webhook_admin.queue.lanes import Key
+from webhook_admin.queue.lanes import KEY, Key
 
 
 class State(StrEnum):
@@ -37,6 +37,13 @@ class Wanted(NamedTuple):
     in_flight: Sequence[str]
 
 
+class Position(NamedTuple):
+    """A place in the order of a lane's pending deliveries."""
+
+    due_at: int
+    id: str
+
+
 class WebhookNow(Struct, frozen=True, kw_only=True):
     """An account's webhook as it is at this moment, as far as an attempt needs it.
 
@@ -48,6 +55,8 @@ class WebhookNow(Struct, frozen=True, kw_only=True):
     status: str
     callback_url: str
     payload_format: str
+    ordering: str
+    superseded: str
     signing_secrets: tuple[bytes, ...]
 
 
@@ -61,11 +70,14 @@ class Due(Struct, frozen=True, kw_only=True):
     account_id: str
     id: str
     destination: str
+    message_id: str
+    channel: str
     event: str
     webhook_id: str | None
     payload_format: str | None
     body: str | None
     state_detail: str | None
+    due_at: int
     attempts: int
     recorded: int
     begun_at: int | None
@@ -113,12 +125,13 @@ in_key_order = attrgetter("account_id", "id")
 """Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
 
 _DUE_COLUMNS = """
-    deliveries.account_id, deliveries.id, deliveries.destination, deliveries.event, deliveries.webhook_id,
-    deliveries.payload_format, deliveries.body, deliveries.state_detail, deliveries.attempts, deliveries.recorded,
-    deliveries.begun_at, deliveries.created_at, deliveries.test, deliveries.attempts_before, deliveries.resent_at,
-    accounts.id IS NOT NULL,
+    deliveries.account_id, deliveries.id, deliveries.destination, deliveries.message_id, deliveries.channel,
+    deliveries.event, deliveries.webhook_id, deliveries.payload_format, deliveries.body, deliveries.state_detail,
+    deliveries.due_at, deliveries.attempts, deliveries.recorded, deliveries.begun_at, deliveries.created_at,
+    deliveries.test, deliveries.attempts_before, deliveries.resent_at, accounts.id IS NOT NULL,
     webhooks.id, webhooks.revision, webhooks.status, webhooks.callback_url, webhooks.payload_format,
-    webhooks.signing_secret, CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
+    webhooks.ordering, webhooks.superseded, webhooks.signing_secret,
+    CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
 """
 
 
@@ -131,18 +144,49 @@ def due(transaction: Transaction, wanted: Sequence[Wanted], now: int) -> list[Du
 
 
 def _due(transaction: Transaction, wanted: Sequence[Wanted], limit: int, now: int) -> list[Due]:
-    # The ids in flight are given as one string: LIKE finds one in it on both stores.
+    return _first(
+        transaction,
+        # The ids in flight are given as one string: LIKE finds one in it on both stores.
+        "candidates.due_at <= :now AND given.in_flight NOT LIKE '%' || candidates.id || '%'",
+        {"in_flight": "text"},
+        [(*each.key, ",".join(each.in_flight)) for each in wanted],
+        limit,
+        now,
+    )
+
+
+def pending(transaction: Transaction, key: Key, after: Position, limit: int, now: int) -> list[Due]:
+    """The first pending deliveries of the lane behind `after` that are not in flight, whenever they are due."""
+    return _first(
+        transaction,
+        "(candidates.due_at, candidates.id) > (given.after_due_at, given.after_id) "
+        "AND candidates.attempts = candidates.recorded",
+        {"after_due_at": "bigint", "after_id": "text"},
+        [(*key, *after)],
+        limit,
+        now,
+    )
+
+
+def _first(
+    transaction: Transaction,
+    chosen: str,
+    columns: dict[str, str],
+    rows: Sequence[Sequence[Any]],
+    limit: int,
+    now: int,
+) -> list[Due]:
+    """The first pending deliveries, `limit` of each lane, that are `chosen`. Each row begins with a lane's key."""
     first = first_rows(
         transaction,
         "deliveries",
-        """
+        f"""
         WHERE candidates.account_id = given.account_id AND candidates.destination = given.destination
-            AND candidates.due_at <= :now
-            AND given.in_flight NOT LIKE '%' || candidates.id || '%'
+            AND candidates.due_at IS NOT NULL AND {chosen}
         ORDER BY candidates.due_at, candidates.id LIMIT :limit
         """,
     )
-    rows = bulk(
+    found = bulk(
         transaction,
         f"""
         SELECT {_DUE_COLUMNS}
@@ -152,13 +196,13 @@ def _due(transaction: Transaction, wanted: Sequence[Wanted], limit: int, now: in
             LEFT JOIN webhooks ON webhooks.account_id = deliveries.account_id
         ORDER BY deliveries.due_at, deliveries.id
         """,
-        {"account_id": "text", "destination": "text", "in_flight": "text"},
-        [(*each.key, ",".join(each.in_flight)) for each in wanted],
+        KEY | columns,
+        rows,
         now=now,
         moment=moment(now),
         limit=limit,
     )
-    return list(map(_read, rows))
+    return list(map(_read, found))
 
 
 def _read(row: Row[Any]) -> Due:
@@ -167,11 +211,14 @@ def _read(row: Row[Any]) -> Due:
         account_id,
         id_,
         destination,
+        message_id,
+        channel,
         event,
         webhook_id,
         payload_format,
         body,
         state_detail,
+        due_at,
         attempts,
         recorded,
         begun_at,
@@ -186,11 +233,14 @@ def _read(row: Row[Any]) -> Due:
         account_id=account_id,
         id=id_,
         destination=destination,
+        message_id=message_id,
+        channel=channel,
         event=event,
         webhook_id=webhook_id,
         payload_format=payload_format,
         body=body,
         state_detail=state_detail,
+        due_at=due_at,
         attempts=attempts,
         recorded=recorded,
         begun_at=begun_at,
@@ -209,6 +259,8 @@ def _read_webhook(
     status: str,
     callback_url: str,
     payload_format: str,
+    ordering: str,
+    superseded: str,
     *signing_secrets: bytes | None,
 ) -> WebhookNow | None:
     if id_ is None:
@@ -219,6 +271,8 @@ def _read_webhook(
         status=status,
         callback_url=callback_url,
         payload_format=payload_format,
+        ordering=ordering,
+        superseded=superseded,
         signing_secrets=tuple(filter(None, signing_secrets)),
     )
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
-from webhook_admin.webhooks import DisabledReason, WebhookStatus
+from webhook_admin.webhooks import DisabledReason, Ordering, Superseded, WebhookStatus
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,18 @@ WEBHOOK_STATUS = Enumeration(
     "WebhookStatus", "DISABLED: nothing is sent; PUT makes it ACTIVE again.", _strings(WebhookStatus)
 )
 DISABLED_REASON = Enumeration("DisabledReason", "GONE: the receiver has answered 410.", _strings(DisabledReason))
+ORDERING = Enumeration(
+    "Ordering",
+    "Which notifications wait for each other. message: of one message on one channel, none is started while an earlier "
+    "accepted one is pending.",
+    _strings(Ordering),
+)
+SUPERSEDED = Enumeration(
+    "Superseded",
+    "What becomes of a pending notification when a newer status of its message and channel has been accepted. skip: it "
+    "is not sent, and its delivery is SKIPPED.",
+    _strings(Superseded),
+)
 PROBLEM_TYPE = Enumeration(
     "ProblemType",
     "Which problem it is, for programs. `about:blank`: the HTTP status says it all.",

@@ -102,6 +102,12 @@ class Event(Record):
     details = Object(
         EventDetails, metadata={"description": "What single payload formats have a field for, under its name there."}
     )
+    expires_at = EventTime(
+        metadata={
+            "description": "From then on no attempt is started, and the delivery is FAILED.",
+            "examples": ["2026-04-10T14:39:40Z"],
+        }
+    )
 
     def misplaced(self, values: Mapping[str, Any], data: Mapping[str, Any]) -> Faults:
         """A reason beside a status that needs none, and a payload format without its callback URL."""

@@ -8,9 +8,11 @@ from webhook_admin.web.enumerations import (
     DISABLED_REASON,
     FIELD_ERROR_CODE,
     MESSAGE_STATUS,
+    ORDERING,
     PAYLOAD_FORMAT_NAME,
     PROBLEM_TYPE,
     SUCCESS_RULE,
+    SUPERSEDED,
     WEBHOOK_STATUS,
 )
 from webhook_admin.web.fields import CallbackUrl, Choice, Limit, Text, Timestamp, Until
@@ -30,6 +32,16 @@ _CALLBACK_URL = {
 _PAYLOAD_FORMAT = {
     "description": f"How notifications are written. Left out: `{formats.DEFAULT}` in POST, unchanged in PUT.",
     "examples": [formats.DEFAULT],
+}
+_ORDERING = {
+    "description": "Whether a message's statuses wait for each other. Left out: `none` in POST, unchanged in PUT.",
+    "examples": ["none"],
+}
+_SUPERSEDED = {
+    "description": "Whether statuses are sent that a newer one has superseded. Left out: `send` in POST, unchanged in "
+    "PUT. Newer is by rank, `QUEUED` < `SENDING` < `SENT` < `DELIVERED`, `UNDELIVERED`, `FAILED`, `REJECTED`, "
+    "`EXPIRED` < `READ`, and within a rank by `timestamp`.",
+    "examples": ["send"],
 }
 PREVIOUS_SECRET_EXPIRES_AT = {
     "description": "Until then, notifications are signed with the secret before the latest rotation, too; null: they "
@@ -62,6 +74,8 @@ class WebhookInput(Record):
     callback_url = CallbackUrl(required=True, metadata=_CALLBACK_URL)
     payload_format = Choice(PAYLOAD_FORMAT_NAME, metadata=_PAYLOAD_FORMAT)
     description = Text(allow_none=True, metadata=_DESCRIPTION)
+    ordering = Choice(ORDERING, metadata=_ORDERING)
+    superseded = Choice(SUPERSEDED, metadata=_SUPERSEDED)
 
 
 class Webhook(Answer):
@@ -69,6 +83,8 @@ class Webhook(Answer):
     callback_url = fields.String(required=True, metadata=_CALLBACK_URL)
     payload_format = Choice(PAYLOAD_FORMAT_NAME, required=True)
     description = Text(required=True, allow_none=True, metadata=_DESCRIPTION)
+    ordering = Choice(ORDERING, required=True)
+    superseded = Choice(SUPERSEDED, required=True)
     status = Choice(WEBHOOK_STATUS, required=True)
     disabled_reason = Choice(DISABLED_REASON, required=True, allow_none=True)
     previous_secret_expires_at = Until(required=True, allow_none=True, metadata=PREVIOUS_SECRET_EXPIRES_AT)

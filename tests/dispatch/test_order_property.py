@@ -1,0 +1,82 @@
+"""Any history of events in any order, receivers that fail at random, PUTs and dispatchers that come and go."""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import count
+
+from engine import Configure, Queue, Running, event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from receiver import Receiver, answer, in_turn
+
+from webhook_admin.events import Event, Status
+
+pytest_plugins = ["engine_fixtures"]
+
+ACCOUNTS = count()
+MESSAGES = ("m1", "m2")
+Batch = Sequence[tuple[str, Status, int]]
+BATCHES = st.lists(
+    st.lists(st.tuples(st.sampled_from(MESSAGES), st.sampled_from(Status), st.integers(0, 2)), min_size=1, max_size=4),
+    min_size=1,
+    max_size=5,
+)
+ANSWERS = st.lists(st.sampled_from([200, 200, 500]), max_size=12)
+# After which batch what happens: the webhook is PUT anew, or the dispatcher is replaced by another one.
+STEPS = st.lists(st.sampled_from(["nothing", "nothing", "put", "replace"]), min_size=5, max_size=5)
+
+
+def events_of(account_id: str, batches: Sequence[Batch]) -> list[list[Event]]:
+    """The events of each batch; the number is the second of the timestamp."""
+    numbers = count()
+    return [
+        [
+            event(
+                next(numbers),
+                account_id,
+                message_id=message_id,
+                status=status,
+                timestamp=f"2026-04-09T14:39:0{second}Z",
+            )
+            for message_id, status, second in batch
+        ]
+        for batch in batches
+    ]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=BATCHES, answers=ANSWERS, steps=STEPS)
+def test_a_receiver_never_sees_a_status_after_a_newer_one(
+    queue: Queue,
+    configure: Configure,
+    receiver: Receiver,
+    batches: Sequence[Batch],
+    answers: Sequence[int],
+    steps: Sequence[str],
+) -> None:
+    """With `ordering: message` and `superseded: skip`; and the newest status arrives or is on record as FAILED."""
+    account_id = f"account-{next(ACCOUNTS)}"
+    url = receiver.url(f"/{account_id}", in_turn(*map(answer, answers), answer()))
+    queue.customer(account_id, url, ordering="message", superseded="skip")
+    chosen = configure(retry_schedule="0.05,0.05,0.05,0.05")
+    with ExitStack() as running:
+        dispatcher = running.enter_context(Running(chosen))
+        for batch, step in zip(events_of(account_id, batches), steps, strict=False):
+            queue.accept(*batch)
+            if step == "put":
+                queue.put_webhook(account_id, callback_url=url)
+            elif step == "replace":
+                dispatcher.stop()
+                dispatcher = running.enter_context(Running(chosen))
+        queue.wait_for_rest()
+    rows = queue.deliveries(account_id=account_id)
+    by_event = {row.event_id: Event.from_json(row.event) for row in rows}
+    seen = [by_event[json.loads(each.body)["eventId"]] for each in receiver.requests if each.path == f"/{account_id}"]
+    states = {row.event_id: row.state for row in rows}
+    for message_id in MESSAGES:
+        positions = [each.newness for each in seen if each.message_id == message_id]
+        assert positions == sorted(positions)
+        accepted = [each for each in by_event.values() if each.message_id == message_id]
+        newest = max((each.newness for each in accepted), default=None)
+        assert {states[each.id] for each in accepted if each.newness == newest} <= {"DELIVERED", "FAILED"}
