@@ -33,7 +33,7 @@ LANE = Key("acme", lanes.WEBHOOK)
 ANY = 1_000_000
 
 
-def event(number: int = 1, account_id: str = "acme", **fields: Any) -> Event:
+def event(number: object = 1, account_id: str = "acme", **fields: Any) -> Event:
     """An event of an account; `number` makes its id and its message's."""
     given = {"channel": "SMS", "status": "SENT", "timestamp": "2026-04-09T14:39:40.69257Z", "id": f"evt_{number}"}
     return Event(**{"account_id": account_id, "message_id": f"msg_{number}"} | given | fields)

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import count
 
+from conftest import wait_until
 from engine import Configure, Queue, Running, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from receiver import Receiver, answer, in_turn
+from receiver import Behaviour, Receiver, after, answer, in_turn
 
 from webhook_admin.events import Event, Status
+from webhook_admin.webhooks import Superseded
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -22,9 +24,18 @@ BATCHES = st.lists(
     min_size=1,
     max_size=5,
 )
-ANSWERS = st.lists(st.sampled_from([200, 200, 500]), max_size=12)
+# Status and seconds: some answers come so late that others overtake them.
+ANSWERS = st.lists(st.tuples(st.sampled_from([200, 200, 500]), st.sampled_from([0, 0, 0.03])), max_size=12)
+# As many successes widen the lane's window, so that several requests are in flight at once.
+WARM_UP = 12
 # After which batch what happens: the webhook is PUT anew, or the dispatcher is replaced by another one.
 STEPS = st.lists(st.sampled_from(["nothing", "nothing", "put", "replace"]), min_size=5, max_size=5)
+
+
+def behaviour(answers: Sequence[tuple[int, float]]) -> Behaviour:
+    """Answers in turn, then success."""
+    warm_up = [answer()] * WARM_UP
+    return in_turn(*warm_up, *(after(seconds, answer(status)) for status, seconds in answers), answer())
 
 
 def events_of(account_id: str, batches: Sequence[Batch]) -> list[list[Event]]:
@@ -46,22 +57,27 @@ def events_of(account_id: str, batches: Sequence[Batch]) -> list[list[Event]]:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batches=BATCHES, answers=ANSWERS, steps=STEPS)
+@given(batches=BATCHES, answers=ANSWERS, steps=STEPS, superseded=st.sampled_from(Superseded))
 def test_a_receiver_never_sees_a_status_after_a_newer_one(
     queue: Queue,
     configure: Configure,
     receiver: Receiver,
     batches: Sequence[Batch],
-    answers: Sequence[int],
+    answers: Sequence[tuple[int, float]],
     steps: Sequence[str],
+    superseded: str,
 ) -> None:
-    """With `ordering: message` and `superseded: skip`; and the newest status arrives or is on record as FAILED."""
+    """With `ordering: message`, no notification arrives after that of one accepted later; with `superseded: skip`, none
+    after a newer status. The newest status arrives or is on record as FAILED.
+    """
     account_id = f"account-{next(ACCOUNTS)}"
-    url = receiver.url(f"/{account_id}", in_turn(*map(answer, answers), answer()))
-    queue.customer(account_id, url, ordering="message", superseded="skip")
+    url = receiver.url(f"/{account_id}", behaviour(answers))
+    queue.customer(account_id, url, ordering="message", superseded=superseded)
     chosen = configure(retry_schedule="0.05,0.05,0.05,0.05")
     with ExitStack() as running:
         dispatcher = running.enter_context(Running(chosen))
+        queue.accept(*(event(f"warm-{number}", account_id) for number in range(WARM_UP)))
+        wait_until(lambda: len(queue.deliveries(account_id=account_id, state="DELIVERED")) == WARM_UP, 30)
         for batch, step in zip(events_of(account_id, batches), steps, strict=False):
             queue.accept(*batch)
             if step == "put":
@@ -69,14 +85,17 @@ def test_a_receiver_never_sees_a_status_after_a_newer_one(
             elif step == "replace":
                 dispatcher.stop()
                 dispatcher = running.enter_context(Running(chosen))
-        queue.wait_for_rest()
+        wait_until(lambda: not queue.due_lanes(), 30)
     rows = queue.deliveries(account_id=account_id)
+    accepted_at = {row.event_id: row.id for row in rows}
     by_event = {row.event_id: Event.from_json(row.event) for row in rows}
     seen = [by_event[json.loads(each.body)["eventId"]] for each in receiver.requests if each.path == f"/{account_id}"]
     states = {row.event_id: row.state for row in rows}
     for message_id in MESSAGES:
-        positions = [each.newness for each in seen if each.message_id == message_id]
-        assert positions == sorted(positions)
+        ordered = [each for each in seen if each.message_id == message_id]
+        assert ordered == sorted(ordered, key=lambda each: accepted_at[each.id])
+        if superseded == Superseded.SKIP:
+            assert ordered == sorted(ordered, key=lambda each: each.newness)
         accepted = [each for each in by_event.values() if each.message_id == message_id]
         newest = max((each.newness for each in accepted), default=None)
         assert {states[each.id] for each in accepted if each.newness == newest} <= {"DELIVERED", "FAILED"}
