@@ -133,6 +133,7 @@ class Settings:
     lease_seconds: int = field(metadata=_setting("30", _whole(1, 3_600)))
     host: str = field(metadata=_setting("127.0.0.1", _host))
     port: int = field(metadata=_setting("8080", _whole(1, 65_535)))
+    disable_after: float = field(metadata=_setting("432000", _wait))
     rate_limit: int = field(metadata=_setting("50", _whole(0, 1_000_000)))
     log_level: str = field(metadata=_setting("info", _one_of("debug", "info", "warning", "error")))
     log_format: str = field(metadata=_setting("text", _one_of("text", "json")))

@@ -4,12 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
+    and_,
     bindparam,
     cast,
     delete,
@@ -23,9 +24,10 @@ from webhook_admin import formats, signing_secrets
 from webhook_admin.db import Page, Transaction, insert, page
 from webhook_admin.errors import AccountNotFound, PreconditionFailed, WebhookExists, WebhookNotFound
 from webhook_admin.ids import new_id
+from webhook_admin.models import lanes as lane_rows
 from webhook_admin.models import webhooks
 from webhook_admin.queue import lanes
-from webhook_admin.queue.clock import milliseconds
+from webhook_admin.queue.clock import milliseconds, moment
 
 if TYPE_CHECKING:
     # The command line needs the names in this file, and no cipher.
@@ -46,6 +48,8 @@ class DisabledReason(StrEnum):
 
     GONE = "GONE"
     """The receiver has answered 410 Gone."""
+    FAILING = "FAILING"
+    """No notification has been acknowledged for `DISABLE_AFTER`, 5 days if not set."""
 
 
 class Ordering(StrEnum):
@@ -70,7 +74,8 @@ class Superseded(StrEnum):
 class Webhook:
     """An account's registration. `revision` counts its changes.
 
-    `previous_secret_expires_at` stays when it has passed.
+    `previous_secret_expires_at` stays when it has passed. `failing_since` is when the first of the failures since the
+    latest success was, None while it succeeds.
     """
 
     account_id: str
@@ -86,6 +91,7 @@ class Webhook:
     created_at: datetime
     updated_at: datetime
     revision: int
+    failing_since: datetime | None = None
 
     @property
     def etag(self) -> str:
@@ -97,12 +103,14 @@ class Webhook:
 class NewWebhook(Webhook):
     """A webhook that has just been made, with its signing secret, which is not shown again."""
 
-    signing_secret: str = field(repr=False)
+    signing_secret: str = field(repr=False, kw_only=True)
 
 
-_COLUMNS = [webhooks.c[column.name] for column in fields(Webhook)]
+_COLUMNS = [webhooks.c[column.name] for column in fields(Webhook) if column.name != "failing_since"]
 _ETAG: ColumnElement[str] = webhooks.c.id + "." + cast(webhooks.c.revision, String)
-_WEBHOOK = select(*_COLUMNS).where(webhooks.c.account_id == bindparam("account_id"))
+_LANE = and_(lane_rows.c.account_id == webhooks.c.account_id, lane_rows.c.destination == lanes.WEBHOOK)
+_WEBHOOKS = select(*_COLUMNS, lane_rows.c.failing_since).outerjoin_from(webhooks, lane_rows, _LANE)
+_WEBHOOK = _WEBHOOKS.where(webhooks.c.account_id == bindparam("account_id"))
 
 
 def register(
@@ -151,7 +159,7 @@ def get(connection: Connection, account_id: str) -> Webhook:
     row = connection.execute(_WEBHOOK, {"account_id": account_id}).one_or_none()
     if row is None:
         raise WebhookNotFound
-    return Webhook(*row)
+    return _webhook(*row)
 
 
 def replace(
@@ -179,7 +187,7 @@ def replace(
     ).one_or_none()
     if row is None:
         raise _why_none(transaction, account_id, if_match)
-    lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
+    lanes.mark_changed(transaction, account_id, milliseconds(now))
     return Webhook(*row)
 
 
@@ -188,32 +196,46 @@ def remove(transaction: Transaction, account_id: str, now: datetime, if_match: C
     chosen = delete(webhooks).where(*_chosen(account_id, if_match)).returning(webhooks.c.id)
     if transaction.scalar(chosen) is None:
         raise _why_none(transaction, account_id, if_match)
-    lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
+    lanes.mark_changed(transaction, account_id, milliseconds(now))
 
 
-def disable(transaction: Transaction, account_id: str, webhook_id: str, revision: int, now: datetime) -> None:
-    """Disable the account's webhook, whose receiver is gone, unless it has been changed since that revision."""
+def disable(
+    transaction: Transaction, account_id: str, webhook_id: str, revision: int, reason: DisabledReason, now: datetime
+) -> bool:
+    """Disable the account's webhook, unless it has been changed since that revision; whether it was disabled."""
     disabled = transaction.execute(
         update(webhooks)
         .where(webhooks.c.account_id == account_id, webhooks.c.id == webhook_id, webhooks.c.revision == revision)
         .values(
             status=WebhookStatus.DISABLED,
-            disabled_reason=DisabledReason.GONE,
+            disabled_reason=reason,
             revision=revision + 1,
             updated_at=now,
         )
         .returning(webhooks.c.id)
     )
-    if disabled.one_or_none():
-        lanes.mark_changed(transaction, account_id, milliseconds(now), every_destination=False)
+    if disabled.one_or_none() is None:
+        return False
+    lanes.mark_changed(transaction, account_id, milliseconds(now), is_disabled=True)
+    return True
 
 
-def list_webhooks(connection: Connection, status: str | None, after: str | None, limit: int) -> Page[Webhook]:
-    """A page of all accounts' webhooks, or of those of one status, by account id."""
-    rows = select(*_COLUMNS)
+def list_webhooks(
+    connection: Connection, status: str | None, failing: bool | None, after: str | None, limit: int
+) -> Page[Webhook]:
+    """A page of the accounts' webhooks, by account id: all, or those of a status, or that fail, or that do not."""
+    rows = _WEBHOOKS
     if status is not None:
         rows = rows.where(webhooks.c.status == status)
-    return page(connection, rows, webhooks.c.account_id, after, limit, Webhook)
+    if failing is not None:
+        rows = rows.where(lane_rows.c.failing_since.is_not(None) if failing else lane_rows.c.failing_since.is_(None))
+    return page(connection, rows, webhooks.c.account_id, after, limit, _webhook)
+
+
+def _webhook(*columns: Any) -> Webhook:
+    *values, failing_since = columns
+    values.append(None if failing_since is None else moment(failing_since))
+    return Webhook(*values)
 
 
 def _chosen(account_id: str, if_match: Collection[str] | None) -> list[ColumnElement[bool]]:

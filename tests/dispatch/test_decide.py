@@ -24,6 +24,7 @@ WEBHOOK = WebhookNow(
     id="wh_1",
     revision=3,
     status="ACTIVE",
+    disabled_reason=None,
     callback_url=URL,
     payload_format="standard",
     ordering="none",

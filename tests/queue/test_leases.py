@@ -38,7 +38,7 @@ def renew(queue: Queue, holder: str, until: int = NOW + 60 * SECOND) -> list[Lea
 def mark(queue: Queue) -> None:
     """Say that acme's webhook has changed."""
     with queue.database.transaction() as connection:
-        lanes.mark_changed(connection, "acme", NOW, every_destination=False)
+        lanes.mark_changed(connection, "acme", NOW)
 
 
 def test_renewing_says_what_is_leased(queue: Queue, lane: Key) -> None:
@@ -126,7 +126,7 @@ def test_a_lane_that_is_being_marked_is_settled_later(queue: Queue, lane: Key) -
     """A dispatcher does not wait for a PUT that has not been committed, and does not take its mark off."""
     mark(queue)
     with queue.database.transaction() as putting:
-        lanes.mark_changed(putting, "acme", NOW, every_destination=False)
+        lanes.mark_changed(putting, "acme", NOW)
         with queue.database.transaction() as dispatching:
             assert leases.lock_changed(dispatching, "one", [lane]) == set()
     assert [lease.changed for lease in renew(queue, "one")] == [True]

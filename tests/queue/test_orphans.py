@@ -51,7 +51,7 @@ def test_what_waits_for_a_webhook_that_is_gone_is_cancelled(queue: Queue) -> Non
     """All of it at once, whenever it is due; not those in flight, nor those with another way to go."""
     orphan(queue)
     with queue.database.transaction() as connection:
-        assert orphans.cancel(connection, [LANE])
+        assert orphans.cancel(connection, [LANE]) == ({"acme": 1}, True)
     states = {row.event_id: row.state for row in queue.deliveries()}
     assert states == {"evt_1": "PENDING", "evt_2": "CANCELLED", "evt_3": "PENDING", "evt_4": "PENDING"}
     assert queue.delivery(2).state_detail == "The webhook has been deleted."

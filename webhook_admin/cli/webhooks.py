@@ -11,7 +11,16 @@ from webhook_admin.cli.output import as_json, paged, show, show_page
 from webhook_admin.cli.store import open_store
 from webhook_admin.web import schemas
 
-_COLUMNS = ("accountId", "status", "disabledReason", "payloadFormat", "callbackUrl", "updatedAt", "description")
+_COLUMNS = (
+    "accountId",
+    "status",
+    "disabledReason",
+    "failingSince",
+    "payloadFormat",
+    "callbackUrl",
+    "updatedAt",
+    "description",
+)
 
 
 @click.group()
@@ -23,11 +32,14 @@ def webhooks() -> None:
 @click.option(
     "--status", type=click.Choice([*nouns.WebhookStatus], case_sensitive=False), help="Only those of this status."
 )
+@click.option("--failing", is_flag=True, default=None, help="Only those that fail at the moment.")
 @paged
-def list_(status: str | None, **paging: Any) -> None:
+def list_(status: str | None, failing: bool | None, **paging: Any) -> None:
     """List every account's webhook, by account id."""
     with open_store() as store, store.connect() as connection:
-        show_page(schemas.AccountWebhook(), _COLUMNS, partial(nouns.list_webhooks, connection, status), **paging)
+        show_page(
+            schemas.AccountWebhook(), _COLUMNS, partial(nouns.list_webhooks, connection, status, failing), **paging
+        )
 
 
 @webhooks.command(name="show")

@@ -12,7 +12,8 @@ from webhook_admin.events import Event
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import Due, State, Transition
-from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, WEBHOOK_DISABLED
+from webhook_admin.queue.leases import Failing
+from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, webhook_disabled
 from webhook_admin.queue.siblings import BLOCKED, Sibling
 from webhook_admin.sender.request import Outcome, Request, Result
 from webhook_admin.webhooks import WebhookStatus
@@ -42,12 +43,16 @@ class Sending(Struct, frozen=True, kw_only=True):
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """An attempt that has ended, the delivery's next state, and whether the receiver said that it is gone for good."""
+    """An attempt that has ended, and the delivery's next state.
+
+    `is_gone`: the receiver said that it is gone for good. `is_exhausted`: the delivery has used up its attempts.
+    """
 
     sending: Sending
     attempt: Attempt
     transition: Transition
     is_gone: bool = False
+    is_exhausted: bool = False
 
 
 def before_attempt(
@@ -127,7 +132,7 @@ def _final(due: Due, policy: Policy, now: int) -> Transition | None:
     if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
         return _end(due, State.CANCELLED, WEBHOOK_DELETED)
     if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
-        return _end(due, State.CANCELLED, WEBHOOK_DISABLED)
+        return _end(due, State.CANCELLED, webhook_disabled(due.webhook.disabled_reason))
     if due.attempts - due.attempts_before > len(_schedule(due, policy)):
         return _end(due, State.FAILED, _used_up(due.attempts))
     if now >= due.starts_at + policy.max_age:
@@ -139,11 +144,24 @@ def after_attempt(
     sending: Sending, result: Result, started_at: int, policy: Policy, now: int, random: Callable[[], float]
 ) -> Ended:
     """What to record of an attempt that has ended; `random` gives numbers from 0 to 1."""
+    transition = _next(sending, result, policy, now, random)
     return Ended(
         sending=sending,
         attempt=attempt_of(sending, result, started_at),
-        transition=_next(sending, result, policy, now, random),
+        transition=transition,
         is_gone=bool(sending.due.webhook_id) and result.status_code == _GONE,
+        is_exhausted=transition.state is State.FAILED,
+    )
+
+
+def must_disable(ended: Ended, failing: Failing, policy: Policy, now: int) -> bool:
+    """Whether the webhook is to be disabled, whose lane fails like that, now that this attempt has ended."""
+    return (
+        ended.is_exhausted
+        and policy.disable_after > 0
+        and failing.since is not None
+        and now - failing.since >= policy.disable_after
+        and failing.exhausted >= retry.EXHAUSTED_BEFORE_DISABLING
     )
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from webhook_admin.dispatch import retry
 from webhook_admin.dispatch.fair_shares import Window
 from webhook_admin.queue.lanes import Key, Standing
-from webhook_admin.queue.leases import Lease, Release
+from webhook_admin.queue.leases import SUCCEEDING, Failing, Lease, Release
 
 QUICK = 1_000
 """A success in less than so many milliseconds makes a lane quick."""
@@ -23,6 +23,7 @@ class Lane:
     dispatcher has taken it. `served`: it has started a request. `spent`: others wait, so it starts nothing until it is
     given back. `in_flight` has the group and the window's round in which each request started. `held_in` and `ready_in`
     say where `LeasedLanes` has entered it: the group in which it counts, and the standing in which it waits its turn.
+    `failing` is about the time since the latest success.
     """
 
     key: Key
@@ -39,12 +40,13 @@ class Lane:
     in_flight: dict[str, tuple[str, int]] = field(default_factory=dict)
     held_in: str | None = None
     ready_in: Standing | None = None
+    failing: Failing = SUCCEEDING
 
     @classmethod
     def of(cls, lease: Lease, monotonic: int, max_in_flight: int) -> Self:
         """The lane as the dispatchers before have left it, whose limit may have been another."""
         window = Window(min(lease.window, max_in_flight), lease.threshold)
-        return cls(lease.key, monotonic, lease.failures, lease.standing, window, lease.changed)
+        return cls(lease.key, monotonic, lease.failures, lease.standing, window, lease.changed, failing=lease.failing)
 
     @property
     def free_slots(self) -> int:
@@ -57,11 +59,14 @@ class Lane:
     def succeeded(self, latency_ms: int, max_in_flight: int) -> None:
         """Learn from a success, which ends any pause."""
         self.failures = self.paused_until = 0
+        self.failing = SUCCEEDING
         self.standing = Standing.QUICK if latency_ms < QUICK else Standing.SLOW
         self.window.succeeded(max_in_flight)
 
-    def failed(self, started_in: int, now: int) -> None:
+    def failed(self, started_in: int, now: int, *, is_exhausted: bool = False) -> None:
         """Learn from a failure: those that were in flight together count once."""
+        since, exhausted = self.failing
+        self.failing = Failing(now if since is None else since, exhausted + is_exhausted)
         if started_in < self.window.round:
             return
         self.standing = Standing.FAILING
@@ -73,7 +78,7 @@ class Lane:
     def forget(self) -> None:
         """The webhook has changed: nothing is known about its receiver any more."""
         self.failures, self.paused_until, self.standing = 0, 0, Standing.UNTRIED
-        self.window, self.changed = Window(), True
+        self.window, self.changed, self.failing = Window(), True, SUCCEEDING
         self.distrust_requests()
 
     def distrust_requests(self) -> None:

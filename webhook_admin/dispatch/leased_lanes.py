@@ -13,8 +13,8 @@ from webhook_admin.dispatch.fair_shares import GROUPS, UNPROVEN, Places, adjust,
 from webhook_admin.dispatch.lane import UNTRUSTED, Lane
 from webhook_admin.queue.deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
-from webhook_admin.queue.lanes import Key, Standing
-from webhook_admin.queue.leases import Lease, Release
+from webhook_admin.queue.lanes import WEBHOOK, Key, Standing
+from webhook_admin.queue.leases import Failing, Lease, Release
 
 QUANTUM = 1_000
 """For how many milliseconds a lane with more to do keeps its lease while others wait for one."""
@@ -45,6 +45,8 @@ class LeasedLanes:
         self._idle: dict[Lane, None] = {}
         self._waiting: Collection[Standing] = ()
         self._after: Mapping[Standing, Position] = {}
+        # Lanes of webhooks that have begun to fail, or ceased, or whose deliveries used up their attempts.
+        self._failing_news: set[Key] = set()
 
     @property
     def in_flight(self) -> int:
@@ -168,17 +170,34 @@ class LeasedLanes:
         self._places.take(key.account_id, name)
         self._refile(lane, last=True)
 
-    def ended(self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int) -> int:
-        """A request has ended, and its lane learns from it. Returns the end of the lane's pause, 0 if it has none."""
+    def ended(
+        self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int, is_exhausted: bool = False
+    ) -> Lane:
+        """A request has ended, and its lane, which is returned, learns from it.
+
+        `is_exhausted`: its delivery has used up its attempts.
+        """
         lane = self._lanes[key]
         _, started_in = lane.in_flight[delivery_id]
         if started_in != UNTRUSTED:
+            before = lane.failing
             if success:
                 lane.succeeded(latency_ms, self._max_per_lane)
             else:
-                lane.failed(started_in, now)
+                lane.failed(started_in, now, is_exhausted=is_exhausted)
+            if lane.failing != before and key.destination == WEBHOOK:
+                self._failing_news.add(key)
         self.given_up(key, delivery_id)
-        return lane.paused_until
+        return lane
+
+    @property
+    def failing_news(self) -> dict[Key, Failing]:
+        """What is to be written down about lanes that fail, or no longer do."""
+        return {key: self._lanes[key].failing for key in self._failing_news if key in self._lanes}
+
+    def failing_noted(self) -> None:
+        """It has been written down."""
+        self._failing_news.clear()
 
     def given_up(self, key: Key, delivery_id: str) -> None:
         """A request gives its place back without being sent, and teaches nothing."""

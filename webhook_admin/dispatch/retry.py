@@ -15,6 +15,9 @@ HOUR = 60 * MINUTE
 JITTER = 0.2
 """The part of a wait by which it may be shorter or longer, so that what failed together does not return together."""
 
+EXHAUSTED_BEFORE_DISABLING = 10
+"""So many deliveries have to use up their attempts before a webhook is disabled that fails."""
+
 MAX_RETRY_AFTER = 6 * HOUR
 """As far as a receiver can put off the next attempt."""
 
@@ -27,10 +30,14 @@ _MAX_DOUBLINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How often and how long a delivery is attempted: the waits between attempts, and its greatest age."""
+    """How often and how long a delivery is attempted: the waits between attempts, and its greatest age.
+
+    A webhook that has failed for `disable_after` is disabled; 0 for never.
+    """
 
     schedule: Sequence[int]
     max_age: int
+    disable_after: int = 0
 
 
 def next_due(

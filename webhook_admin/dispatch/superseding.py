@@ -3,18 +3,20 @@
 Without that, the backlog of a receiver that is down would be judged one delivery at a time, at its few attempts.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from webhook_admin.db import Transaction
 from webhook_admin.dispatch import decide
 from webhook_admin.queue import deliveries, siblings
-from webhook_admin.queue.deliveries import Position
+from webhook_admin.queue.deliveries import Due, Position, Transition
 from webhook_admin.queue.lanes import WEBHOOK, Key
 from webhook_admin.webhooks import Superseded
 
 _LIMIT = 500
 """How many deliveries are judged in one call: it takes about 20 ms, in which the dispatcher does nothing else."""
 _FRONT = Position(-1, "")
+Conclude = Callable[[Sequence[tuple[Due, Transition]]], None]
+"""Gives deliveries their next states."""
 
 
 class Backlogs:
@@ -23,7 +25,7 @@ class Backlogs:
     def __init__(self) -> None:
         self._after: dict[Key, Position] = {}
 
-    def shrink(self, transaction: Transaction, keys: Collection[Key], now: int) -> set[Key]:
+    def shrink(self, transaction: Transaction, keys: Collection[Key], now: int, conclude: Conclude) -> set[Key]:
         """Skip superseded deliveries of the lanes, whose marks must be locked; those lanes that are done."""
         done = set()
         left = _LIMIT
@@ -31,7 +33,7 @@ class Backlogs:
             if key.destination != WEBHOOK:
                 done.add(key)
             elif left:
-                found = self._shrink(transaction, key, left, now)
+                found = self._shrink(transaction, key, left, now, conclude)
                 if found < left:
                     done.add(key)
                 left -= found
@@ -39,13 +41,13 @@ class Backlogs:
             self._after.pop(key, None)
         return done
 
-    def _shrink(self, transaction: Transaction, key: Key, limit: int, now: int) -> int:
+    def _shrink(self, transaction: Transaction, key: Key, limit: int, now: int, conclude: Conclude) -> int:
         """Judge up to `limit` pending deliveries of the lane; how many there were."""
         found = deliveries.pending(transaction, key, self._after.get(key, _FRONT), limit, now)
         if not found or found[0].webhook is None or found[0].webhook.superseded != Superseded.SKIP:
             return 0
         others = siblings.find(transaction, found)
-        skipped = [decide.superseded(due, others[due.id]) for due in found]
-        deliveries.conclude(transaction, [each for each in skipped if each])
+        judged = [(due, decide.superseded(due, others[due.id])) for due in found]
+        conclude([(due, skipped) for due, skipped in judged if skipped])
         self._after[key] = Position(found[-1].due_at, found[-1].id)
         return len(found)

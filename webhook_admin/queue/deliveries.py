@@ -53,6 +53,7 @@ class WebhookNow(Struct, frozen=True, kw_only=True):
     id: str
     revision: int
     status: str
+    disabled_reason: str | None
     callback_url: str
     payload_format: str
     ordering: str
@@ -129,8 +130,8 @@ _DUE_COLUMNS = """
     deliveries.event, deliveries.webhook_id, deliveries.payload_format, deliveries.body, deliveries.state_detail,
     deliveries.due_at, deliveries.attempts, deliveries.recorded, deliveries.begun_at, deliveries.created_at,
     deliveries.test, deliveries.attempts_before, deliveries.resent_at, accounts.id IS NOT NULL,
-    webhooks.id, webhooks.revision, webhooks.status, webhooks.callback_url, webhooks.payload_format,
-    webhooks.ordering, webhooks.superseded, webhooks.signing_secret,
+    webhooks.id, webhooks.revision, webhooks.status, webhooks.disabled_reason, webhooks.callback_url,
+    webhooks.payload_format, webhooks.ordering, webhooks.superseded, webhooks.signing_secret,
     CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
 """
 
@@ -253,22 +254,15 @@ def _read(row: Row[Any]) -> Due:
     )
 
 
-def _read_webhook(
-    id_: str | None,
-    revision: int,
-    status: str,
-    callback_url: str,
-    payload_format: str,
-    ordering: str,
-    superseded: str,
-    *signing_secrets: bytes | None,
-) -> WebhookNow | None:
+def _read_webhook(id_: str | None, *columns: Any) -> WebhookNow | None:
     if id_ is None:
         return None
+    revision, status, disabled_reason, callback_url, payload_format, ordering, superseded, *signing_secrets = columns
     return WebhookNow(
         id=id_,
         revision=revision,
         status=status,
+        disabled_reason=disabled_reason,
         callback_url=callback_url,
         payload_format=payload_format,
         ordering=ordering,

@@ -1,15 +1,17 @@
 """Leases: which dispatcher works on which lanes, and what it tells the next one about them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
 from webhook_admin.db.bulk import bulk
 from webhook_admin.queue.lanes import GIVEN, KEY, Key, Standing, lock_wording
 
-COLUMNS = "lanes.account_id, lanes.destination, failures, standing, window_size, threshold, changed"
+COLUMNS = """
+    lanes.account_id, lanes.destination, failures, standing, window_size, threshold, changed, failing_since, exhausted
+"""
 """What `read` makes a `Lease` of."""
 _LEARNED = {
     "failures": "integer",
@@ -24,12 +26,23 @@ _LEARNED = {
 _STANDINGS = {standing.value: standing for standing in Standing}
 
 
+class Failing(NamedTuple):
+    """Since when a lane fails (ms; None: it does not), and how many deliveries have used up their attempts since."""
+
+    since: int | None
+    exhausted: int
+
+
+SUCCEEDING = Failing(None, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A leased lane, with what the dispatchers before have learned.
 
     `failures` is how many attempts in a row failed. `window` is how many requests may be in flight, `threshold` where
-    it begins to grow slowly (None: it has not failed yet). `changed` says that the lane may have orphans.
+    it begins to grow slowly (None: it has not failed yet). `changed` says that the lane may have orphans. `failing` is
+    about the time since the latest success.
     """
 
     key: Key
@@ -38,6 +51,7 @@ class Lease:
     window: float
     threshold: float | None
     changed: bool
+    failing: Failing = SUCCEEDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +118,20 @@ def release(connection: Connection, holder: str, releases: Sequence[Release], no
     )
 
 
+def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Failing]) -> None:
+    """Write down since when lanes have been failing, unless they are marked or no longer leased by the dispatcher."""
+    bulk(
+        connection,
+        f"""
+        UPDATE lanes SET failing_since = given.since, exhausted = given.exhausted
+        FROM {{given}} WHERE {GIVEN} AND holder = :holder AND NOT changed
+        """,
+        KEY | {"since": "bigint", "exhausted": "integer"},
+        [(*key, *each) for key, each in sorted(failing.items())],
+        holder=holder,
+    )
+
+
 def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> set[Key]:
     """Lock those of the lanes that the dispatcher leases, to cancel their orphans and then `settle` them.
 
@@ -152,7 +180,7 @@ def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
 
 def read(row: Row[Any]) -> Lease:
     """A lease from a row of `COLUMNS`."""
-    account_id, destination, failures, standing, window, threshold, changed = tuple(row)
+    account_id, destination, failures, standing, window, threshold, changed, failing_since, exhausted = tuple(row)
     return Lease(
         key=Key(account_id, destination),
         failures=failures,
@@ -160,4 +188,5 @@ def read(row: Row[Any]) -> Lease:
         window=window,
         threshold=threshold,
         changed=bool(changed),
+        failing=Failing(failing_since, exhausted),
     )

@@ -1,6 +1,8 @@
 """Orphans: pending deliveries that have lost their account or their webhook, or whose webhook is disabled."""
 
+from collections import Counter
 from collections.abc import Collection
+from typing import NamedTuple
 
 from webhook_admin.db import Transaction, row_lock
 from webhook_admin.db.bulk import bulk
@@ -8,15 +10,27 @@ from webhook_admin.queue.lanes import KEY, Key
 
 ACCOUNT_DELETED = "The account has been deleted."
 WEBHOOK_DELETED = "The webhook has been deleted."
-WEBHOOK_DISABLED = "The webhook is disabled, as the receiver has answered 410 Gone."
+_GONE = "The webhook is disabled, as the receiver has answered 410 Gone."
+_FAILING = "The webhook is disabled, as its receiver has failed for too long."
 _LIMIT = 2_000
 
 
-def cancel(transaction: Transaction, keys: Collection[Key]) -> bool:
+class Cancelled(NamedTuple):
+    """How many deliveries were cancelled, by account and without tests, and whether those were all orphans."""
+
+    by_account: Counter[str]
+    is_all: bool
+
+
+def webhook_disabled(reason: str | None) -> str:
+    """What a delivery says that is cancelled because its webhook is disabled for this reason."""
+    return _FAILING if reason == "FAILING" else _GONE
+
+
+def cancel(transaction: Transaction, keys: Collection[Key]) -> Cancelled:
     """Cancel the lanes' orphans.
 
-    Skips deliveries in flight and rows that another transaction has locked. At most 2,000 in one call; returns whether
-    that was all.
+    Skips deliveries in flight and rows that another transaction has locked. At most 2,000 in one call.
     """
     rows = bulk(
         transaction,
@@ -26,7 +40,8 @@ def cancel(transaction: Transaction, keys: Collection[Key]) -> bool:
             SELECT candidates.account_id, candidates.id, CASE
                 WHEN accounts.id IS NULL THEN '{ACCOUNT_DELETED}'
                 WHEN webhooks.id IS NULL THEN '{WEBHOOK_DELETED}'
-                ELSE '{WEBHOOK_DISABLED}' END AS detail
+                WHEN webhooks.disabled_reason = 'FAILING' THEN '{_FAILING}'
+                ELSE '{_GONE}' END AS detail
             FROM {{given}}
                 JOIN deliveries AS candidates
                     ON candidates.account_id = given.account_id AND candidates.destination = given.destination
@@ -41,9 +56,9 @@ def cancel(transaction: Transaction, keys: Collection[Key]) -> bool:
         ) AS orphans
         WHERE deliveries.account_id = orphans.account_id AND deliveries.id = orphans.id
             AND deliveries.state = 'PENDING' AND deliveries.attempts = deliveries.recorded
-        RETURNING deliveries.id
+        RETURNING deliveries.account_id, deliveries.test
         """,
         KEY,
         sorted(keys),
     )
-    return len(rows) < _LIMIT
+    return Cancelled(Counter(row.account_id for row in rows if not row.test), len(rows) < _LIMIT)

@@ -56,7 +56,12 @@ SUCCESS_RULE = Enumeration(
 WEBHOOK_STATUS = Enumeration(
     "WebhookStatus", "DISABLED: nothing is sent; PUT makes it ACTIVE again.", _strings(WebhookStatus)
 )
-DISABLED_REASON = Enumeration("DisabledReason", "GONE: the receiver has answered 410.", _strings(DisabledReason))
+DISABLED_REASON = Enumeration(
+    "DisabledReason",
+    "GONE: the receiver has answered 410. FAILING: it has failed for too long, 5 days if the platform has not set "
+    "another time.",
+    _strings(DisabledReason),
+)
 ORDERING = Enumeration(
     "Ordering",
     "Which notifications wait for each other. message: of one message on one channel, none is started while an earlier "

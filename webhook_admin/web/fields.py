@@ -156,18 +156,27 @@ class Flag(Checked, fields.Boolean):
         return value
 
 
-class Limit(Checked, fields.Integer):
-    """How many items a page may have: 1 to 500."""
+class FlagText(Checked, fields.Boolean):
+    """A parameter of a query: `true` or `false`."""
 
-    default_error_messages = {"invalid": "Must be a whole number from 1 to 500."}
+    default_error_messages = {"invalid": "Must be true or false."}
 
-    def __init__(self) -> None:
-        super().__init__(
-            load_default=100,
-            metadata={"minimum": 1, "maximum": 500, "description": "How many items at most."},
-        )
+    def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> bool:
+        if value not in {"true", "false"}:
+            raise self.make_error("invalid")
+        return bool(value == "true")
+
+
+class WholeNumber(Checked, fields.Integer):
+    """A parameter of a query: a whole number from 1 to `most`, of at most three digits."""
+
+    default_error_messages = {"invalid": "Must be a whole number from 1 to {most}."}
+
+    def __init__(self, most: int, default: int, description: str) -> None:
+        self.most = most
+        super().__init__(load_default=default, metadata={"minimum": 1, "maximum": most, "description": description})
 
     def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> int:
-        if not re.fullmatch("0*[1-9][0-9]{0,2}", value, re.ASCII) or int(value) > 500:
-            raise self.make_error("invalid")
+        if not re.fullmatch("0*[1-9][0-9]{0,2}", value, re.ASCII) or int(value) > self.most:
+            raise self.make_error("invalid", most=self.most)
         return int(value)

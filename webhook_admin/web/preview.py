@@ -10,7 +10,7 @@ from webhook_admin.dispatch import notification
 from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
-from webhook_admin.queue.orphans import WEBHOOK_DISABLED
+from webhook_admin.queue.orphans import webhook_disabled
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, parts
@@ -73,7 +73,7 @@ class NotificationPreview(MethodView):
             event, webhook.callback_url if webhook else None, webhook.payload_format if webhook else None
         )
         if event.callback_url is None and webhook and webhook.status == WebhookStatus.DISABLED:
-            return _skipped(url, WEBHOOK_DISABLED)
+            return _skipped(url, webhook_disabled(webhook.disabled_reason))
         return _preview(
             event, body.get("payload_format") or payload_format, url, secrets, new_id("dlv"), int(now().timestamp())
         )

@@ -19,6 +19,7 @@ from webhook_admin.web import (
     problems,
     request_log,
     signing_secret,
+    statistics,
     testing,
     webhooks,
 )
@@ -29,6 +30,7 @@ _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
     preview.blueprint: Access.ACCOUNT,
     testing.blueprint: Access.ACCOUNT,
+    statistics.blueprint: Access.ACCOUNT,
     signing_secret.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,

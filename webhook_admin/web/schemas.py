@@ -15,7 +15,7 @@ from webhook_admin.web.enumerations import (
     SUPERSEDED,
     WEBHOOK_STATUS,
 )
-from webhook_admin.web.fields import CallbackUrl, Choice, Limit, Text, Timestamp, Until
+from webhook_admin.web.fields import CallbackUrl, Choice, FlagText, Text, Timestamp, Until, WholeNumber
 from webhook_admin.web.records import Answer, Parameters, Record
 
 _ACCOUNT_ID = {
@@ -87,6 +87,11 @@ class Webhook(Answer):
     superseded = Choice(SUPERSEDED, required=True)
     status = Choice(WEBHOOK_STATUS, required=True)
     disabled_reason = Choice(DISABLED_REASON, required=True, allow_none=True)
+    failing_since = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the first of the failures since the latest success was; null: it succeeds."},
+    )
     previous_secret_expires_at = Until(required=True, allow_none=True, metadata=PREVIOUS_SECRET_EXPIRES_AT)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
@@ -150,7 +155,7 @@ class WebhookPage(Answer):
 
 
 class PageInput(Parameters):
-    limit = Limit()
+    limit = WholeNumber(500, 100, "How many items at most.")
     after = Text(
         form=ACCOUNT_ID.pattern,
         most=64,
@@ -161,6 +166,7 @@ class PageInput(Parameters):
 
 class WebhookPageInput(PageInput):
     status = Choice(WEBHOOK_STATUS, load_default=_absent, metadata={"description": "Only those of this status."})
+    failing = FlagText(load_default=_absent, metadata={"description": "Only those that fail, or that do not."})
 
 
 class NoParameters(Parameters):
