@@ -41,6 +41,7 @@ ROOMS = [
     "last_used",
     "sender",
     "dispatch",
+    "verification",
     "web",
     "app",
     "server",

@@ -20,6 +20,7 @@ from webhook_admin.web import (
     request_log,
     signing_secret,
     testing,
+    verify,
     webhooks,
 )
 from webhook_admin.web.auth import Access
@@ -29,6 +30,7 @@ _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
     preview.blueprint: Access.ACCOUNT,
     testing.blueprint: Access.ACCOUNT,
+    verify.blueprint: Access.ACCOUNT,
     signing_secret.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,
