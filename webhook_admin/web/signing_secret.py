@@ -23,7 +23,7 @@ _ROTATED = signing_secrets.Rotated(
 
 @blueprint.route(f"{PATH}/signing-secret")
 class SigningSecret(MethodView):
-    @blueprint.arguments(RotationInput, examples={"rotation": {"value": _ROTATION}})
+    @blueprint.arguments(RotationInput, required=False, examples={"rotation": {"value": _ROTATION}})
     @blueprint.response(201, Rotation, examples={"rotated": {"value": Rotation().dump(_ROTATED)}})
     @operation(
         "rotateSigningSecret",
