@@ -57,10 +57,9 @@ def judge(given: Given, body: str, secrets: SigningSecrets, sent: Sent | None, n
     findings += _of_body(raw, original)
     if given.signatures and given.delivery_id and given.timestamp:
         findings += _of_secret(signed, secrets, now, is_body_known=original is not None)
-    is_right = signed is not None and signed.body == raw
     content = _content(given, raw if original is None else original)
     return Verdict(
-        valid=is_right and all(finding.code in HARMLESS for finding in findings),
+        valid=signed is not None and all(finding.code in HARMLESS for finding in findings),
         findings=findings,
         signed_content=content.decode() if given.delivery_id and given.timestamp else None,
     )
