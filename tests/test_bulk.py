@@ -1,11 +1,13 @@
 """One statement over many rows, alike on both stores."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from webhook_admin import accounts
 from webhook_admin.db import Database
 from webhook_admin.db.bulk import bulk
 
@@ -58,3 +60,15 @@ def test_a_statement_without_rows_of_its_own_returns_none(database: Database) ->
     """An UPDATE without RETURNING comes back empty."""
     statement = "UPDATE lanes SET due_at = given.size FROM {given} WHERE lanes.account_id = given.name"
     assert rows_of(database, statement, [("acme", 1)]) == []
+
+
+def test_a_moment_is_compared_with_a_column(database: Database) -> None:
+    """As both stores keep moments, to the microsecond."""
+    moment = datetime(2026, 1, 31, 9, 30, 0, 5, UTC)
+    with database.connect() as connection:
+        accounts.create(connection, "acme", moment)
+        statement = "SELECT created_at = :same, created_at < :later FROM {given} JOIN accounts ON id = given.name"
+        (row,) = bulk(
+            connection, statement, COLUMNS, [("acme", 1)], same=moment, later=moment + timedelta(microseconds=1)
+        )
+    assert tuple(row) == (True, True)

@@ -25,6 +25,7 @@ from webhook_admin.events import Reason
 from webhook_admin.formats import FORMATS
 from webhook_admin.queue.deliveries import State
 from webhook_admin.sender.request import Outcome
+from webhook_admin.verification.findings import FindingCode
 from webhook_admin.web.event_schemas import Event, EventDetails
 
 pytest_plugins = ["shell_fixtures"]
@@ -124,6 +125,23 @@ def test_the_answers_are_true(customer: Api) -> None:
     created = customer("POST", WEBHOOK, json={"callbackUrl": webhook["callbackUrl"], "description": "Production"})
     assert list(created.json) == list(webhook)
     assert customer("POST", WEBHOOK, json={"callbackUrl": "http://hooks.example.com"}).json == problem
+
+
+@ON_SQLITE
+def test_the_rotation_is_as_shown(customer: Api) -> None:
+    """Its answer has these fields, and ends when the call says."""
+    section = CUSTOMERS.section("Rotate the signing secret")
+    (shown,) = map(json.loads, section.blocks("json"))
+    asked = re.search(r"-d '(.*?)'\n", section.text)
+    assert asked
+    customer("POST", WEBHOOK, json={"callbackUrl": "https://hooks.example.com/"})
+    done = customer("POST", f"{WEBHOOK}/signing-secret", data=asked[1], content_type="application/json")
+    assert (done.status_code, list(done.json)) == (201, list(shown))
+
+
+def test_the_findings_are_those_of_the_code() -> None:
+    """Each has its row, in the order of the enumeration, and there is no other."""
+    assert [row[0] for row in CUSTOMERS.section("A signature that is refused").rows()] == list(FindingCode)
 
 
 @ON_SQLITE

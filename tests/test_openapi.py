@@ -184,6 +184,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "previewDeliveryStatusNotification": SHOWN_PREVIEW,
     "rotateSigningSecret": {"overlapSeconds": 3600},
     "sendTestEvent": {"status": "UNDELIVERED"},
+    "verifyNotification": {"headers": {"webhook-id": "dlv_1"}, "body": "{}"},
 }
 # Bodies that are wrong in ways of their own.
 MORE_BODIES = {
@@ -202,6 +203,7 @@ LIFE = [
     "rotateSigningSecret",
     "dropPreviousSecret",
     "sendTestEvent",
+    "verifyNotification",
     "createDeliveryStatusWebhook",
     DISABLE,
     "sendTestEvent",
@@ -211,6 +213,7 @@ LIFE = [
     "rotateSigningSecret",
     "dropPreviousSecret",
     "sendTestEvent",
+    "verifyNotification",
     "listPayloadFormats",
     "listWebhooks",
     "deleteDeliveryStatusWebhook",

@@ -42,6 +42,7 @@ ROOMS = [
     "last_used",
     "sender",
     "dispatch",
+    "verification",
     "web",
     "app",
     "server",

@@ -60,13 +60,17 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 [[operations]]
 include-operation-id = "rotateSigningSecret"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409"]
+# No schema forbids NUL: 400.
+[[operations]]
+include-operation-id = "verifyNotification"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 # A test's callback URL is judged as a webhook's; it may have no webhook to go to, or a disabled one.
 [[operations]]
 include-operation-id = "sendTestEvent"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]
 # Nothing that a call says has an effect on what this one finds: there is a webhook, or there is none.
 [[operations]]
-include-operation-id = "dropPreviousSecret"
+include-operation-id = ["dropPreviousSecret", "verifyNotification"]
 warnings = false
 [[operations]]
 include-operation-id = "updateDeliveryStatusWebhook"

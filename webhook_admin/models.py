@@ -122,7 +122,7 @@ lanes = Table(
     "lanes",
     metadata,
     Column("account_id", ID, primary_key=True),
-    # "" is the account's webhook; anything else is the origin of per-message callback URLs.
+    # "" is the account's webhook, an origin that of per-message callback URLs; test events have "test:" before either.
     Column("destination", BYTES_ORDERED, primary_key=True),
     # When a dispatcher is to lease the lane next, or when its lease ends. NULL exactly while nothing is pending.
     Column("due_at", BigInteger),

@@ -355,3 +355,29 @@ def test_a_delivery_always_ends_or_has_a_time(
     assert (transition.due_at is not None) == (transition.state is State.PENDING)
     assert transition.attempts == attempts + 1
     assert transition.due_at is None or transition.due_at <= max(NOW, old.created_at + policy.max_age)
+
+
+def test_an_attempt_is_signed_with_all_valid_secrets() -> None:
+    """In their order: the newest first."""
+    changed = replace(WEBHOOK, signing_secrets=(b"newest", b"previous"))
+    secrets = {b"newest": SECRET, b"previous": "whsec_" + "A" * 43 + "="}
+    decided = decide.before_attempt(due(webhook=changed), POLICY, secrets.__getitem__, NOW)
+    assert isinstance(decided, Sending)
+    one = sending().request.headers["webhook-signature"]
+    assert decided.request.headers["webhook-signature"].split(" ")[0] == one
+    assert len(decided.request.headers["webhook-signature"].split(" ")) == 2
+
+
+@pytest.mark.parametrize("fields", [{}, {"webhook_id": None, "destination": "https://elsewhere.example.com"}])
+def test_a_test_has_one_attempt(fields: dict[str, Any]) -> None:
+    """Whatever the answer, and also if nobody has seen it."""
+    for result in (status(500), status(503, "1"), status(410)):
+        ended = after(result, due(test=True, **fields))
+        assert (ended.transition.state, ended.transition.due_at) == (State.FAILED, None)
+    assert final(due(test=True, attempts=1, **fields)).state is State.FAILED
+
+
+def test_a_test_that_finds_the_receiver_gone_disables_the_webhook() -> None:
+    """As any other attempt does."""
+    assert after(status(410), due(test=True)).is_gone
+    assert not after(status(410), per_message(test=True)).is_gone

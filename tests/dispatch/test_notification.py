@@ -52,6 +52,23 @@ def test_without_a_secret_it_is_not_signed(payload_format: str) -> None:
     assert headers["webhook-id"] == "dlv_1"
 
 
+def test_the_newest_secret_signs_in_the_formats_own_header() -> None:
+    """Of two secrets; the published library verifies with either."""
+    older = "whsec_" + "A" * 43 + "="
+    body, headers = written("mta-v1", (SECRET, older))
+    assert headers["X-Signature"] == hmac.new(signing.key(SECRET), body, hashlib.sha256).hexdigest()
+    for secret in (SECRET, older):
+        assert Verifier(secret).verify(body, dict(headers))
+
+
+def test_a_test_says_so() -> None:
+    """By a header, which real notifications do not have."""
+    _, real = written()
+    test = headers("standard", b"{}", [SECRET], "dlv_1", 1, test=True)
+    assert test["webhook-test"] == "true"
+    assert "webhook-test" not in real
+
+
 def test_a_formats_own_header_is_beside_ours() -> None:
     """mta-v1's X-Signature is the body's HMAC, keyed by the secret's bytes."""
     body, headers = written("mta-v1")

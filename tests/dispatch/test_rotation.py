@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,11 +18,13 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from webhook_admin import signing_secrets
+from webhook_admin.errors import RotationInProgress
 from webhook_admin.models import webhooks
 from webhook_admin.queue.lanes import Standing
 
 pytest_plugins = ["engine_fixtures"]
 
+ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 VERIFY_IN_NODE = """
 const { Webhook } = require("standardwebhooks");
@@ -121,6 +124,34 @@ def test_dropping_the_previous_secret_counts_at_once(
     gate.open()
     queue.wait_for(DELIVERED=1)
     assert [(fits(new, request), fits(old, request)) for request in receiver.requests] == [(True, False)]
+
+
+@ON_POSTGRESQL
+def test_rotations_wait_for_each_other(queue: Queue) -> None:
+    """One that begins before another is committed sees its overlap: no secret is dropped before it was used."""
+    queue.customer()
+    results: list[Exception] = []
+
+    def rotate_again() -> None:
+        try:
+            rotate(queue)
+        except RotationInProgress as error:
+            results.append(error)
+
+    second = threading.Thread(target=rotate_again)
+    with queue.database.transaction() as transaction:
+        signing_secrets.rotate(transaction, queue.cipher, "acme", datetime.now(UTC))
+        second.start()
+        wait_until(lambda: waits_for_a_lock(queue))
+    second.join(10)
+    assert len(results) == 1
+
+
+def waits_for_a_lock(queue: Queue) -> bool:
+    """Whether a statement waits for another transaction."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with queue.database.connect() as connection:
+        return bool(connection.exec_driver_sql(waiting).scalar_one())
 
 
 def test_what_was_learned_about_the_receiver_stays(queue: Queue) -> None:

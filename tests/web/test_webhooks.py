@@ -11,7 +11,7 @@ from conftest import URL_1, WEBHOOK, Api
 from sqlalchemy import Engine, event, insert, update
 
 from webhook_admin.db import Database
-from webhook_admin.models import accounts, webhooks
+from webhook_admin.models import accounts, lanes, webhooks
 
 # The lists of unlimited length, and what each item is ordered by.
 LISTS = {"/accounts": "id", "/webhooks": "accountId"}
@@ -39,6 +39,8 @@ def fill(database: Database, count: int) -> None:
                 for number, id_ in enumerate(ids)
             ],
         )
+        due = {"destination": "", "due_at": None, "failures": 0, "paused_until": 0}
+        connection.execute(insert(lanes), [{"account_id": id_} | due for id_ in ids])
     with database.connect() as connection:
         connection.exec_driver_sql("ANALYZE")
 

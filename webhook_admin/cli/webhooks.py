@@ -1,6 +1,7 @@
 """`webhooks`: what the accounts have registered."""
 
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import click
@@ -23,7 +24,23 @@ _COLUMNS = (
 )
 
 
-@click.group()
+# Imported when they are used: `list` and `show` need no cipher.
+_ELSEWHERE = {"rotate-secret": ("webhook_secret", "rotate_secret"), "test": ("webhook_test", "test")}
+
+
+class _Group(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *_ELSEWHERE])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _ELSEWHERE:
+            return super().get_command(context, name)
+        module, function = _ELSEWHERE[name]
+        command: click.Command = getattr(import_module(f"webhook_admin.cli.{module}"), function)
+        return command
+
+
+@click.group(cls=_Group)
 def webhooks() -> None:
     """The webhooks of accounts."""
 

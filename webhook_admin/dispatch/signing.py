@@ -28,8 +28,9 @@ def headers(secrets: Sequence[str], delivery_id: str, timestamp: int, body: byte
     if not secrets:
         return identity
     content = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
-    return identity | {"webhook-signature": " ".join([_signature(secret, content) for secret in secrets])}
+    return identity | {"webhook-signature": " ".join([signature(secret, content) for secret in secrets])}
 
 
-def _signature(secret: str, content: bytes) -> str:
+def signature(secret: str, content: bytes) -> str:
+    """The signature over `<id>.<timestamp>.<body>`."""
     return "v1," + base64.b64encode(hmac.digest(key(secret), content, "sha256")).decode()

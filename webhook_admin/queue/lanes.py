@@ -20,10 +20,15 @@ from webhook_admin.db.notify import notify
 
 WEBHOOK = ""
 """The destination of all deliveries to the account's webhook."""
+TEST = "test:"
+"""The beginning of the destinations of test events.
+
+In lanes of its own, a test waits for no backlog and no pause, and its failures delay nothing that is real.
+"""
 
 
 class Key(NamedTuple):
-    """Which lane. `destination` is `WEBHOOK`, or the origin of per-message callback URLs."""
+    """Which lane. `destination` is `WEBHOOK` or the origin of per-message callback URLs, behind `TEST` for tests."""
 
     account_id: str
     destination: str

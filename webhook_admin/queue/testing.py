@@ -15,12 +15,6 @@ from webhook_admin.queue.clock import milliseconds
 from webhook_admin.queue.deliveries import State
 from webhook_admin.queue.lanes import Key
 
-_LANE = "test:"
-"""What the destinations of tests begin with.
-
-In lanes of its own, a test waits for no backlog and no pause, and its failures delay nothing that is real.
-"""
-
 
 def accept_test(transaction: Transaction, event: Event, webhook_id: str | None, now: datetime) -> str:
     """Store the test event and wake the dispatchers; the id of its delivery. Raises `AccountNotFound`.
@@ -31,7 +25,7 @@ def accept_test(transaction: Transaction, event: Event, webhook_id: str | None, 
     if account_created_at is None:
         raise AccountNotFound
     url = event.callback_url
-    destination = _LANE + (callback_urls.parse(url, callback_urls.EVERYWHERE).origin if url else lanes.WEBHOOK)
+    destination = lanes.TEST + (callback_urls.parse(url, callback_urls.EVERYWHERE).origin if url else lanes.WEBHOOK)
     delivery_id = new_id("dlv")
     transaction.execute(
         insert(deliveries).values(

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
+from webhook_admin.verification.findings import FindingCode
 from webhook_admin.webhooks import DisabledReason, Ordering, Superseded, WebhookStatus
 
 
@@ -78,6 +79,11 @@ PROBLEM_TYPE = Enumeration(
     "ProblemType",
     "Which problem it is, for programs. `about:blank`: the HTTP status says it all.",
     ("about:blank", *(TYPE_PREFIX + code for code in _CODES)),
+)
+FINDING_CODE = Enumeration(
+    "FindingCode",
+    "What is wrong with a notification as a receiver has it, for programs.",
+    _strings(FindingCode),
 )
 FIELD_ERROR_CODE = Enumeration("FieldErrorCode", "What is wrong with an input, for programs.", get_args(errors.Code))
 

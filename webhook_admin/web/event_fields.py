@@ -103,7 +103,7 @@ class Texts(Checked, fields.List[Any]):
     def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> list[Any]:
         if not isinstance(value, list):
             raise self.make_error("invalid")
-        _check_each(enumerate(value), self.inner)
+        check_each(enumerate(value), self.inner)
         return value
 
 
@@ -130,11 +130,11 @@ class Tags(Checked, fields.Dict):
             raise self.make_error("too_many", most=self._MOST)
         if not all(self._NAME.least <= len(name) <= self._NAME.most for name in value):
             raise self.make_error("bad_name", most=self._NAME.most)
-        _check_each(value.items(), self._VALUE)
+        check_each(value.items(), self._VALUE)
         return value
 
 
-def _check_each(members: Iterable[tuple[Any, Any]], field: fields.Field[Any]) -> None:
+def check_each(members: Iterable[tuple[Any, Any]], field: fields.Field[Any]) -> None:
     """Raise `ValidationError` for the members, by their names or places, that the field refuses."""
     faults = {}
     for name, member in members:

@@ -59,6 +59,8 @@ event of the account's messages is POSTed there.
    account that it names in `X-Account-Id`.
 2. Configure the webhook with `POST /webhooks/delivery-status`, and keep the `signingSecret` of the answer.
 3. Verify notifications with it, by [Standard Webhooks](https://www.standardwebhooks.com).
+4. Try it with `POST /webhooks/delivery-status/test`. If your receiver refuses the signature, send what it has to
+   `POST /webhooks/delivery-status/verify`.
 
 Every error is `application/problem+json` (RFC 9457): `type` and the `code` of each of its `errors` are for programs,
 `detail` and `message` for people. Every answer has an `X-Correlation-Id`, the request's own if it sent one.

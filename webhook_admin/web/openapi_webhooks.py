@@ -64,7 +64,8 @@ OPERATION: dict[str, Any] = {
         _header("webhook-timestamp", "When this attempt was made, in Unix seconds."),
         _header(
             "webhook-signature",
-            "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; of several, one fits. Missing only where there "
+            "`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`. During a rotation there are two, "
+            "separated by a space, that of the newest secret first: one fits. Missing only where there "
             "is no secret: in what goes to a message's own callback URL while the account has no webhook.",
             required=False,
         ),
@@ -73,6 +74,7 @@ OPERATION: dict[str, Any] = {
             "In the format mta-v1 only: the lower-case hexadecimal HMAC-SHA256 of the body.",
             required=False,
         ),
+        _header("webhook-test", "`true`: a test event, of a message that does not exist.", required=False),
     ],
     "requestBody": {
         "required": True,

@@ -21,6 +21,7 @@ from webhook_admin.web import (
     signing_secret,
     statistics,
     testing,
+    verify,
     webhooks,
 )
 from webhook_admin.web.auth import Access
@@ -31,6 +32,7 @@ _RESOURCES = {
     preview.blueprint: Access.ACCOUNT,
     testing.blueprint: Access.ACCOUNT,
     statistics.blueprint: Access.ACCOUNT,
+    verify.blueprint: Access.ACCOUNT,
     signing_secret.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,

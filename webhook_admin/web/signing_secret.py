@@ -4,20 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask.views import MethodView
-from marshmallow import fields
 
 from webhook_admin import signing_secrets
 from webhook_admin.errors import RotationInProgress, WebhookNotFound
-from webhook_admin.signing_secrets import DEFAULT_OVERLAP, MAX_OVERLAP
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, parts, transaction
 from webhook_admin.web.delivery_status import PATH
-from webhook_admin.web.event_fields import integer
-from webhook_admin.web.fields import Checked, Flag, Text, Timestamp
 from webhook_admin.web.openapi import ACCOUNT, JSON_BODY, X_ACCOUNT_ID, operation
-from webhook_admin.web.records import Answer, Record
-from webhook_admin.web.schemas import PREVIOUS_SECRET_EXPIRES_AT, SIGNING_SECRET
+from webhook_admin.web.secret_schemas import Rotation, RotationInput
 
 blueprint = Blueprint("signing-secret", __name__, description="The secret that notifications are signed with.")
 _ROTATION = {"overlapSeconds": 3600}
@@ -26,42 +21,9 @@ _ROTATED = signing_secrets.Rotated(
 )
 
 
-class Overlap(Checked, fields.Integer):
-    """A number of seconds, up to a week."""
-
-    default_error_messages = {"invalid": f"Must be a whole number from 0 to {MAX_OVERLAP} (7 days)."}
-
-    def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> int:
-        number = integer(value)
-        if number is None or not 0 <= number <= MAX_OVERLAP:
-            raise self.make_error("invalid")
-        return number
-
-
-class RotationInput(Record):
-    overlap_seconds = Overlap(
-        metadata={
-            "minimum": 0,
-            "maximum": MAX_OVERLAP,
-            "description": "For how long notifications are signed with the present secret, too. Left out: "
-            f"{DEFAULT_OVERLAP} (1 day). 0: it stops at once.",
-        }
-    )
-    force = Flag(
-        metadata={
-            "description": "true: also while the overlap of another rotation runs. Its previous secret stops at once."
-        }
-    )
-
-
-class Rotation(Answer):
-    signing_secret = Text(required=True, metadata=SIGNING_SECRET)
-    previous_secret_expires_at = Timestamp(required=True, allow_none=True, metadata=PREVIOUS_SECRET_EXPIRES_AT)
-
-
 @blueprint.route(f"{PATH}/signing-secret")
 class SigningSecret(MethodView):
-    @blueprint.arguments(RotationInput, examples={"rotation": {"value": _ROTATION}})
+    @blueprint.arguments(RotationInput, required=False, examples={"rotation": {"value": _ROTATION}})
     @blueprint.response(201, Rotation, examples={"rotated": {"value": Rotation().dump(_ROTATED)}})
     @operation(
         "rotateSigningSecret",

@@ -40,7 +40,7 @@ class TestInput(Record):
 
 @blueprint.route(f"{PATH}/test")
 class TestEvent(MethodView):
-    @blueprint.arguments(TestInput, examples={"before it is saved": {"value": _EXAMPLE}})
+    @blueprint.arguments(TestInput, required=False, examples={"before it is saved": {"value": _EXAMPLE}})
     @blueprint.response(202, DeliveryWithAttempts)
     @operation("sendTestEvent", *ACCOUNT, *JSON_BODY, WebhookNotFound(), WebhookDisabled(), parameters=[X_ACCOUNT_ID])
     def post(self, body: dict[str, Any]) -> Any:
