@@ -204,6 +204,7 @@ LIFE = [
     "dropPreviousSecret",
     "sendTestEvent",
     "verifyNotification",
+    "getDeliveryStatistics",
     "createDeliveryStatusWebhook",
     DISABLE,
     "sendTestEvent",
