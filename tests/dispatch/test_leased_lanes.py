@@ -439,3 +439,26 @@ def test_limits_hold_whatever_happens(
     lanes.renewed([], 0)
     assert (lanes.in_flight, lanes.leased, lanes.can_start) == (0, [], False)
     assert all(not ask.held for ask in lanes.asks())
+
+
+def failing_and_untried(count: int) -> LeasedLanes:
+    """So many lanes that fail, and as many untried ones, each of an account of its own."""
+    failing = [lease(key(number), standing=Standing.FAILING) for number in range(count)]
+    return leased(*failing, *(lease(key(count + number), standing=Standing.UNTRIED) for number in range(count)))
+
+
+def test_failing_lanes_are_sure_of_a_quarter_of_the_unproven_starts() -> None:
+    """However many untried ones there are; and untried ones of all, where none fails."""
+    failing = [each for each in failing_and_untried(50).wanted() if each.key < key(50)]
+    assert len(failing) == MAX_UNPROVEN_STARTS // 4
+    untried = leased(*(lease(key(number), standing=Standing.UNTRIED) for number in range(50)))
+    assert len(untried.wanted()) == MAX_UNPROVEN_STARTS
+
+
+def test_failing_lanes_do_not_pile_up() -> None:
+    """Those that cannot start soon are given back, due at once: thousands that failed stayed leased, waiting."""
+    lanes = failing_and_untried(100)
+    releases = lanes.releases(NOW, 0, closing=False)
+    assert len(releases) == 100 - MAX_UNPROVEN_STARTS
+    assert {each.standing for each in releases} == {Standing.FAILING}
+    assert {each.not_before for each in releases} == {0}
