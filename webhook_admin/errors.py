@@ -179,6 +179,33 @@ class WebhookExists(Conflict):
     )
 
 
+class NothingToSendTo(Conflict):
+    code = "nothing-to-send-to"
+    title = "There is nothing to send to"
+    detail = (
+        "This account has no delivery-status webhook. Create one with POST /webhooks/delivery-status, then resend: "
+        "deliveries go to the URL that is registered at that time."
+    )
+
+
+class WebhookDisabled(Conflict):
+    code = "webhook-disabled"
+    title = "The webhook is disabled"
+    detail = (
+        "Nothing is sent to the webhook while it is disabled; its disabledReason says why. "
+        "Make it active again with PUT /webhooks/delivery-status first."
+    )
+
+
+class DeliveryInFlight(Conflict):
+    code = "delivery-in-flight"
+    title = "An attempt is in flight"
+    detail = (
+        "An attempt is being made for this delivery at the moment, or its dispatcher has stopped in the middle of one. "
+        "Nothing has been changed. See what has come of the attempt with GET /deliveries/{id}, then resend."
+    )
+
+
 class EventConflict(Conflict):
     """An event's id is on record for its account with other content."""
 

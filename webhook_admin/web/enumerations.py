@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
+from webhook_admin.queue.deliveries import State
+from webhook_admin.sender.request import Outcome
 from webhook_admin.webhooks import DisabledReason, WebhookStatus
 
 
@@ -57,6 +59,15 @@ WEBHOOK_STATUS = Enumeration(
     "WebhookStatus", "DISABLED: nothing is sent; PUT makes it ACTIVE again.", _strings(WebhookStatus)
 )
 DISABLED_REASON = Enumeration("DisabledReason", "GONE: the receiver has answered 410.", _strings(DisabledReason))
+DELIVERY_STATE = Enumeration(
+    "DeliveryState",
+    "PENDING: it waits for its next attempt, or one is in flight. DELIVERED: the receiver has acknowledged. FAILED: no "
+    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, or its account "
+    "deleted. SKIPPED: the payload format cannot express the event.",
+    _strings(State),
+)
+DELIVERY_ORDER = Enumeration("DeliveryOrder", "desc: the newest first. asc: the oldest first.", ("desc", "asc"))
+OUTCOME = Enumeration("Outcome", "What came of an attempt.", _strings(Outcome))
 PROBLEM_TYPE = Enumeration(
     "ProblemType",
     "Which problem it is, for programs. `about:blank`: the HTTP status says it all.",

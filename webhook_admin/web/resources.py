@@ -6,6 +6,7 @@ from webhook_admin.web import (
     accounts,
     auth,
     context,
+    deliveries,
     delivery_status,
     docs,
     events,
@@ -26,6 +27,7 @@ from webhook_admin.web.rate_limit import RateLimit
 _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
     preview.blueprint: Access.ACCOUNT,
+    deliveries.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,
     accounts.blueprint: Access.PLATFORM,
