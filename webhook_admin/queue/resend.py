@@ -25,7 +25,7 @@ from webhook_admin.errors import (
     WebhookDisabled,
 )
 from webhook_admin.models import accounts, deliveries, webhooks
-from webhook_admin.queue import lanes, selection
+from webhook_admin.queue import history, lanes, selection
 from webhook_admin.queue.clock import milliseconds
 from webhook_admin.queue.deliveries import State
 from webhook_admin.queue.lanes import Key
@@ -77,13 +77,12 @@ def one(transaction: Transaction, account_id: str, delivery_id: str, now: dateti
     Raises `DeliveryNotFound`, `NothingToSendTo`, `WebhookDisabled`, and `DeliveryInFlight` while an attempt is.
     """
     target = _target(transaction, account_id, lock=True)
-    row = transaction.execute(
-        select(deliveries.c.id, deliveries.c.state, deliveries.c.destination).where(
-            deliveries.c.account_id == account_id,
-            deliveries.c.id == delivery_id,
-            deliveries.c.account_created_at == target.created_at,
-        )
-    ).one_or_none()
+    chosen = select(deliveries.c.id, deliveries.c.state, deliveries.c.destination).where(
+        deliveries.c.account_id == account_id,
+        deliveries.c.id == delivery_id,
+        deliveries.c.account_created_at == target.created_at,
+    )
+    row = transaction.execute(chosen).one_or_none() if history.is_id(delivery_id) else None
     if row is None:
         raise DeliveryNotFound
     if row.destination == lanes.WEBHOOK and target.webhook_id is None:
