@@ -140,22 +140,22 @@ def _target(connection: Connection, account_id: str, *, lock: bool) -> _Target:
 
 def _resend(transaction: Transaction, target: _Target, chosen: Sequence[Chosen], now: int) -> int:
     lanes.put(transaction, _lanes(transaction, target, chosen), now)
+    # CROSS JOIN and IN: SQLite begins with the given rows. `state || ''`: it looks them up by the primary key.
     rows = bulk(
         transaction,
         f"""
+        WITH free AS MATERIALIZED (
+            SELECT deliveries.id FROM {{given}} CROSS JOIN deliveries
+            WHERE deliveries.account_id = :account_id AND deliveries.id = given.id
+                AND deliveries.state || '' = given.state AND attempts = recorded AND destination {target.destinations}
+            {row_lock(transaction, "FOR UPDATE OF deliveries SKIP LOCKED")}
+        )
         UPDATE deliveries SET state = 'PENDING', state_detail = NULL, due_at = :now,
             attempts_before = attempts, resent_at = :now, body = NULL, payload_format = NULL,
             callback_url = CASE WHEN destination <> '' THEN callback_url END,
             webhook_id = CASE WHEN destination = '' THEN :webhook_id END
-        FROM (
-            SELECT candidates.id FROM {{given}} JOIN deliveries AS candidates
-                ON candidates.account_id = :account_id AND candidates.id = given.id AND candidates.state = given.state
-            WHERE candidates.attempts = candidates.recorded
-                AND candidates.destination {target.destinations}
-            ORDER BY candidates.id {row_lock(transaction, "FOR UPDATE OF candidates SKIP LOCKED")}
-        ) AS chosen
-        WHERE deliveries.account_id = :account_id AND deliveries.id = chosen.id
-        RETURNING deliveries.id
+        WHERE account_id = :account_id AND id IN (SELECT id FROM free)
+        RETURNING id
         """,
         {"id": "text", "state": "text"},
         chosen,
@@ -170,9 +170,8 @@ def _lanes(transaction: Transaction, target: _Target, chosen: Sequence[Chosen]) 
     rows = bulk(
         transaction,
         f"""
-        SELECT DISTINCT destination FROM {{given}}
-            JOIN deliveries ON deliveries.account_id = :account_id AND deliveries.id = given.id
-        WHERE destination {target.destinations}
+        SELECT DISTINCT destination FROM {{given}} CROSS JOIN deliveries
+        WHERE deliveries.account_id = :account_id AND deliveries.id = given.id AND destination {target.destinations}
         """,
         {"id": "text", "state": "text"},
         chosen,

@@ -1,6 +1,6 @@
 """Which deliveries are meant: the filter that lists and resends share, and the first deliveries that fit it, by id."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -87,29 +87,36 @@ def first(
     command line asks so.
     """
     low, high = wanted.bounds(after, oldest_first=oldest_first)
-    given = {"account_id": wanted.account_id, "message_id": wanted.message_id}
-    parameters = {name: value for name, value in given.items() if value is not None} | values
-    conditions = [f"{name} = :{name}" for name in given if name in parameters]
+    named = [name for name in ("message_id", "account_id") if getattr(wanted, name) is not None]
+    parameters = {name: getattr(wanted, name) for name in named} | values
+    conditions = [f"({also})"] if also else []
     if wanted.account_created_at:
         conditions.append("account_created_at = (SELECT created_at FROM accounts WHERE accounts.id = :account_id)")
-    if also:
-        conditions.append(f"({also})")
     groups = _groups(wanted)
     if groups is None:
-        direction = "ASC" if oldest_first else "DESC"
-        conditions += [*_residual(wanted), "id >= :low", "id < :high"]
-        statement = f"{_SELECT} {' AND '.join(conditions)} ORDER BY id {direction} LIMIT :limit"
-    elif not groups:
-        return []
+        statement = _of_one_group(named, [*conditions, *_residual(wanted)], "ASC" if oldest_first else "DESC")
+    elif groups:
+        select = f"{_SELECT} {' AND '.join([*conditions, 'account_id = :account_id'])}"
+        statement = merged(connection, select, groups, "id", descending=not oldest_first)
     else:
-        statement = merged(
-            connection, f"{_SELECT} {' AND '.join(conditions)}", groups, "id", descending=not oldest_first
-        )
+        return []
     # The plan of a prepared statement would stay the one that was right for fewer rows.
     rows = connection.execute(
         text(statement).execution_options(replan=True), parameters | {"low": low, "high": high, "limit": limit}
     )
     return [Chosen(*row) for row in rows]
+
+
+def _of_one_group(named: Sequence[str], conditions: Sequence[str], direction: str) -> str:
+    if "account_id" not in named:
+        own = [*(f"{name} = :{name}" for name in named), "id >= :low", "id < :high"]
+        return f"{_SELECT} {' AND '.join([*own, *conditions])} ORDER BY id {direction} LIMIT :limit"
+    # In the order of the account's own index, or the message's: with an equation PostgreSQL could use the index of all
+    # accounts' ids, and would read past theirs.
+    names, given = ", ".join((*named, "id")), ", ".join(f":{name}" for name in named)
+    bounds = f"({names}) >= ({given}, :low) AND ({names}) < ({given}, :high)"
+    order = ", ".join(f"{name} {direction}" for name in (*named, "id"))
+    return f"{_SELECT} {' AND '.join([bounds, *conditions])} ORDER BY {order} LIMIT :limit"
 
 
 def _groups(wanted: Filter) -> list[Mapping[str, str]] | None:
