@@ -47,8 +47,8 @@ def backlog(queue: Queue) -> Queue:
             INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
                                     due_at, attempts, recorded, created_at)
             {numbers if queue.database.file else ""}
-            SELECT {account}, '2026-01-31 09:30:00.000000', 'dlv_' || n, '', 'evt_' || n, 'msg_' || n, '{{}}', 'PENDING',
-                   {NOW} - {BACKLOG} + n, 0, 0, {NOW}
+            SELECT {account}, '2026-01-31 09:30:00.000000', 'dlv_' || n, '', 'evt_' || n, 'msg_' || n, '{{}}',
+                   'PENDING', {NOW} - {BACKLOG} + n, 0, 0, {NOW}
             FROM {"numbers" if queue.database.file else f"generate_series(1, {BACKLOG}) AS numbers(n)"}
         """)
         )

@@ -228,11 +228,18 @@ def test_a_new_account_of_an_old_id_does_not_see_what_was_before(
     assert events(successor) == ["evt_1"]
 
 
-@pytest.mark.parametrize("id_", ["dlv_1", "dlv_" + "0" * 32, "%00", "resend", "%F0%9F%98%80"])
+@pytest.mark.parametrize("id_", ["dlv_1", "dlv_" + "0" * 32, "%00", "resend1", "%F0%9F%98%80"])
 def test_an_id_that_is_nobodys(acme: Api, id_: str) -> None:
     """404, whatever the text."""
     assert acme("GET", f"/deliveries/{id_}").status_code == 404
     assert acme("POST", f"/deliveries/{id_}/resend").status_code == 404
+
+
+def test_resend_is_no_id(acme: Api) -> None:
+    """GET /deliveries/resend is 405, and Allow names what the path takes."""
+    refused = acme("GET", "/deliveries/resend")
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
 def test_nothing_to_send_to(acme: Api, queue: Queue) -> None:

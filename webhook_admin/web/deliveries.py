@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from flask import Flask
 from flask.views import MethodView
+from werkzeug.routing import BaseConverter
 
 from webhook_admin import accounts
 from webhook_admin.errors import DeliveryInFlight, DeliveryNotFound, NothingToSendTo, WebhookDisabled
@@ -17,6 +19,17 @@ from webhook_admin.web.context import connection, now, transaction
 from webhook_admin.web.openapi import ACCOUNT, JSON_BODY, PARAMETERS, PATH_DELIVERY_ID, X_ACCOUNT_ID, operation
 
 blueprint = Blueprint("deliveries", __name__, description="What became of the account's events.")
+
+
+class _DeliveryId(BaseConverter):
+    # `resend` is no id: GET /deliveries/resend is 405, and its Allow names POST alone.
+    regex = r"(?!resend\Z)[^/]+"
+    part_isolating = True
+
+
+def init_app(app: Flask) -> None:
+    """Let the app's paths have `<delivery:...>`."""
+    app.url_map.converters["delivery"] = _DeliveryId
 
 
 @blueprint.route("/deliveries")
@@ -36,7 +49,7 @@ class Deliveries(MethodView):
         return history.list_deliveries(connection(), wanted, **paging)
 
 
-@blueprint.route("/deliveries/<delivery_id>", parameters=[PATH_DELIVERY_ID])
+@blueprint.route("/deliveries/<delivery:delivery_id>", parameters=[PATH_DELIVERY_ID])
 class Delivery(MethodView):
     @blueprint.response(200, schemas.DeliveryWithAttempts, examples={"delivery": {"value": examples.WITH_ATTEMPTS}})
     @operation("getDelivery", *ACCOUNT, DeliveryNotFound(), parameters=[X_ACCOUNT_ID])
@@ -48,7 +61,7 @@ class Delivery(MethodView):
         return history.get(connection(), delivery_id, account_id())
 
 
-@blueprint.route("/deliveries/<delivery_id>/resend", parameters=[PATH_DELIVERY_ID])
+@blueprint.route("/deliveries/<delivery:delivery_id>/resend", parameters=[PATH_DELIVERY_ID])
 class DeliveryResend(MethodView):
     @blueprint.response(202, schemas.Delivery, examples={"delivery": {"value": examples.PENDING_AGAIN}})
     @operation(

@@ -45,6 +45,7 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     problems.init_app(app)
     access = {blueprint.name: access for blueprint, access in _RESOURCES.items()}
     auth.init_app(app, access, RateLimit(parts.settings.rate_limit))
+    deliveries.init_app(app)
     api = openapi.init_app(app)
     openapi_webhooks.describe(api)
     for blueprint in _RESOURCES:
