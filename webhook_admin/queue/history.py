@@ -1,34 +1,37 @@
 """What became of events: deliveries and their attempts, as people look at them."""
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from webhook_admin import formats
-from webhook_admin.db import Page, page
+from webhook_admin.db import Page
+from webhook_admin.db.bulk import among
 from webhook_admin.errors import DeliveryNotFound
 from webhook_admin.events import Event
-from webhook_admin.ids import first_id
-from webhook_admin.models import attempts, deliveries, lanes, webhooks
+from webhook_admin.models import accounts, attempts, deliveries, lanes, webhooks
+from webhook_admin.queue import selection
 from webhook_admin.queue.clock import moment
+from webhook_admin.queue.selection import Filter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One event on its way. Times are UTC.
 
-    `event` is None where what is stored cannot be read. `attempt_count` counts the attempts that have begun;
-    `last_outcome` and `last_status_code` are those of the latest attempt that has ended.
+    `event` is None where what is stored cannot be read; `channel` and `status` are the event's. `attempt_count` counts
+    the attempts that have begun; `last_outcome` and `last_status_code` are those of the latest one that has ended.
     """
 
     id: str
     account_id: str
     message_id: str
     event_id: str
+    channel: str | None
+    status: str | None
     event: Event | None
     state: str
     state_detail: str | None
@@ -42,18 +45,8 @@ class Delivery:
     last_status_code: int | None
 
     @property
-    def channel(self) -> str | None:
-        """How the message travels."""
-        return self.event.channel if self.event else None
-
-    @property
-    def status(self) -> str | None:
-        """What had become of the message."""
-        return self.event.status if self.event else None
-
-    @property
     def timestamp(self) -> str | None:
-        """When that was, as the platform wrote it."""
+        """When the message had this status, as the platform wrote it."""
         return self.event.timestamp if self.event else None
 
 
@@ -75,37 +68,10 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which deliveries to list: those that fit everything that is given.
+class DeliveryWithAttempts(Delivery):
+    """A delivery with the attempts that are on record, in their order."""
 
-    `status` is the event's. `since` is the first moment at which they came in, `until` the first at which they did not.
-    """
-
-    account_id: str | None = None
-    states: Collection[str] = ()
-    status: str | None = None
-    message_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """What to select deliveries by."""
-        chosen: list[ColumnElement[bool]] = []
-        if self.account_id is not None:
-            chosen.append(deliveries.c.account_id == self.account_id)
-        if self.states:
-            chosen.append(deliveries.c.state.in_(self.states))
-        if self.status is not None:
-            # `Event.to_json` writes these two next to each other, and a quotation mark inside a string as `\"`.
-            chosen.append(deliveries.c.event.contains(f'"status": "{self.status}", "timestamp": "', autoescape=True))
-        if self.message_id is not None:
-            chosen.append(deliveries.c.message_id == self.message_id)
-        # Ids begin with the time, and unlike the times themselves have an index.
-        if self.since is not None:
-            chosen.append(deliveries.c.id >= first_id("dlv", self.since))
-        if self.until is not None:
-            chosen.append(deliveries.c.id < first_id("dlv", self.until))
-        return chosen
+    attempts: list[Attempt]
 
 
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{32}")
@@ -116,6 +82,8 @@ class _Row(NamedTuple):
     account_id: str
     message_id: str
     event_id: str
+    channel: str
+    status: str
     event: str
     state: str
     state_detail: str | None
@@ -163,22 +131,39 @@ _ROWS = (
         ),
     )
 )
+_OF_ACCOUNT = exists().where(
+    accounts.c.id == deliveries.c.account_id, accounts.c.created_at == deliveries.c.account_created_at
+)
 _ATTEMPTS = select(*(attempts.c[column.name] for column in fields(Attempt)))
 
 
 def list_deliveries(
     connection: Connection, wanted: Filter, after: str | None, limit: int, *, oldest_first: bool = False
 ) -> Page[Delivery]:
-    """A page of the deliveries that fit, the newest first, or the oldest."""
-    rows = _ROWS.where(*wanted.conditions())
-    return page(connection, rows, deliveries.c.id, after, limit, _delivery, descending=not oldest_first)
+    """A page of the deliveries that fit, the newest first, or the oldest.
+
+    A delivery that ceases to fit while the page is read is left out of it.
+    """
+    chosen = selection.first(connection, wanted, after, limit + 1, oldest_first=oldest_first)
+    ids = [each.id for each in chosen[:limit]]
+    order = deliveries.c.id if oldest_first else deliveries.c.id.desc()
+    found = _ROWS.where(among(connection, deliveries.c.id, ids), *wanted.conditions()).order_by(order)
+    rows = connection.execute(found.execution_options(replan=True))
+    return Page([_delivery(*row) for row in rows], ids[-1] if len(chosen) > limit else None)
 
 
-def get(connection: Connection, delivery_id: str) -> tuple[Delivery, list[Attempt]]:
-    """The delivery of this id, with its attempts. Raises `DeliveryNotFound`."""
+def get(connection: Connection, delivery_id: str, account_id: str | None = None) -> DeliveryWithAttempts:
+    """The delivery of this id, with its attempts. Raises `DeliveryNotFound`.
+
+    With `account_id` only if it is that account's, and no account's of the same id that was deleted before.
+    """
     # PostgreSQL would fail at a NUL instead of finding nothing.
-    found = _DELIVERY_ID.fullmatch(delivery_id)
-    row = connection.execute(_ROWS.where(deliveries.c.id == delivery_id)).one_or_none() if found else None
+    if not is_id(delivery_id):
+        raise DeliveryNotFound
+    chosen = _ROWS.where(deliveries.c.id == delivery_id)
+    if account_id is not None:
+        chosen = chosen.where(deliveries.c.account_id == account_id, _OF_ACCOUNT)
+    row = connection.execute(chosen).one_or_none()
     if row is None:
         raise DeliveryNotFound
     delivery = _delivery(*row)
@@ -187,7 +172,14 @@ def get(connection: Connection, delivery_id: str) -> tuple[Delivery, list[Attemp
             attempts.c.number
         )
     )
-    return delivery, [Attempt(**{**row._mapping, "started_at": moment(row.started_at)}) for row in rows]
+    made = [Attempt(**{**row._mapping, "started_at": moment(row.started_at)}) for row in rows]
+    values = {field.name: getattr(delivery, field.name) for field in fields(Delivery)}
+    return DeliveryWithAttempts(**values, attempts=made)
+
+
+def is_id(text: str) -> bool:
+    """Whether the text can be a delivery's id."""
+    return bool(_DELIVERY_ID.fullmatch(text))
 
 
 def _delivery(*columns: Any) -> Delivery:
@@ -198,6 +190,8 @@ def _delivery(*columns: Any) -> Delivery:
         account_id=row.account_id,
         message_id=row.message_id,
         event_id=row.event_id,
+        channel=row.channel or None,
+        status=row.status or None,
         event=event,
         state=row.state,
         state_detail=row.state_detail,

@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
+from webhook_admin.queue.deliveries import State
+from webhook_admin.sender.request import Outcome
 from webhook_admin.verification.findings import FindingCode
 from webhook_admin.webhooks import DisabledReason, Ordering, Superseded, WebhookStatus
 
@@ -75,6 +77,15 @@ SUPERSEDED = Enumeration(
     "is not sent, and its delivery is SKIPPED.",
     _strings(Superseded),
 )
+DELIVERY_STATE = Enumeration(
+    "DeliveryState",
+    "PENDING: it waits for its next attempt, or one is in flight. DELIVERED: the receiver has acknowledged. FAILED: no "
+    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, or its account "
+    "deleted. SKIPPED: the payload format cannot express the event, or a newer status has superseded it.",
+    _strings(State),
+)
+DELIVERY_ORDER = Enumeration("DeliveryOrder", "desc: the newest first. asc: the oldest first.", ("desc", "asc"))
+OUTCOME = Enumeration("Outcome", "What came of an attempt.", _strings(Outcome))
 PROBLEM_TYPE = Enumeration(
     "ProblemType",
     "Which problem it is, for programs. `about:blank`: the HTTP status says it all.",

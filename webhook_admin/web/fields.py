@@ -106,6 +106,30 @@ class Choice(Checked, fields.String):
         return value
 
 
+class Choices(Checked, fields.List[Any]):
+    """One or more of the strings of an enumeration; each counts once."""
+
+    default_error_messages = {
+        "invalid": "Must be a list.",
+        "empty": "Must not be empty.",
+        "too_many": "Must not have more than {most} items.",
+    }
+
+    def __init__(self, enumeration: Enumeration, most: int = 50, **options: Any) -> None:
+        self.most = most
+        limits = {"minItems": 1, "maxItems": most}
+        super().__init__(Choice(enumeration), metadata=limits | options.pop("metadata", {}), **options)
+
+    def _deserialize(self, value: Any, *arguments: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        if not value:
+            raise self.make_error("empty")
+        if len(value) > self.most:
+            raise self.make_error("too_many", most=self.most)
+        return list(dict.fromkeys(super()._deserialize(value, *arguments, **options) or []))
+
+
 class CallbackUrl(Checked, fields.String):
     """An HTTPS URL that notifications may be sent to; kept exactly as it was given."""
 

@@ -1,6 +1,6 @@
 """The OpenAPI document: what flask-smorest does not see by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -40,6 +40,7 @@ LOCATION = {"Location": _header("The path of what was made.") | {"required": Tru
 _IN_PATH = {"in": "path", "required": True}
 _ACCOUNT = "The account's id, the platform's own; not `.` or `..`."
 PATH_ACCOUNT_ID = _parameter("account_id", _ACCOUNT, pattern=ACCOUNT_ID_PATTERN) | _IN_PATH
+PATH_DELIVERY_ID = _parameter("delivery_id", "The delivery's `id`.") | _IN_PATH
 PATH_KEY_ID = _parameter("key_id", "The API key's `id`.") | _IN_PATH
 
 ANYONE: tuple[Failure, ...] = (500,)
@@ -89,7 +90,9 @@ _SECURITY_SCHEMES = {
 _ANNOTATIONS = {"description", "examples", "default"}
 
 
-def operation(operation_id: str, *failures: Failure, **document: Any) -> Callable[[View], View]:
+def operation(
+    operation_id: str, *failures: Failure, parameters: Sequence[dict[str, Any]] = (), **document: Any
+) -> Callable[[View], View]:
     """Document a view: its name in generated clients, every way in which it fails with a true example, and the rest.
 
     Unlike flask-smorest's own decorators it puts no wrapper around the view, which would cost each request.
@@ -99,11 +102,11 @@ def operation(operation_id: str, *failures: Failure, **document: Any) -> Callabl
         _add_failure(responses, failure)
 
     def decorate(view: View) -> View:
-        vars(view).setdefault("_apidoc", {})["manual_doc"] = {
-            "operationId": operation_id,
-            "responses": responses,
-            **document,
-        }
+        apidoc = vars(view).setdefault("_apidoc", {})
+        apidoc["manual_doc"] = {"operationId": operation_id, "responses": responses, **document}
+        if parameters:
+            # Beside those of a query's schema, which flask-smorest would replace by what is documented by hand.
+            apidoc["arguments"] = {"parameters": list(parameters)}
         return view
 
     return decorate

@@ -14,11 +14,16 @@ Faults = dict[Any, Any]
 """What is wrong: a list of faults for each field's name, or again a dictionary for what is nested."""
 
 
+def json_name(name: str) -> str:
+    """The camelCase of one of our names."""
+    first, *words = name.split("_")
+    return first + "".join(map(str.capitalize, words))
+
+
 class _Schema(marshmallow.Schema):
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Name the field in JSON."""
-        first, *words = field_name.split("_")
-        field_obj.data_key = first + "".join(map(str.capitalize, words))
+        field_obj.data_key = json_name(field_name)
 
 
 class Answer(_Schema):

@@ -6,6 +6,7 @@ from webhook_admin.web import (
     accounts,
     auth,
     context,
+    deliveries,
     delivery_status,
     docs,
     events,
@@ -34,6 +35,7 @@ _RESOURCES = {
     statistics.blueprint: Access.ACCOUNT,
     verify.blueprint: Access.ACCOUNT,
     signing_secret.blueprint: Access.ACCOUNT,
+    deliveries.blueprint: Access.ACCOUNT,
     payload_formats.blueprint: Access.ACCOUNT,
     webhooks.blueprint: Access.PLATFORM,
     accounts.blueprint: Access.PLATFORM,
@@ -51,6 +53,7 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     problems.init_app(app)
     access = {blueprint.name: access for blueprint, access in _RESOURCES.items()}
     auth.init_app(app, access, RateLimit(parts.settings.rate_limit))
+    deliveries.init_app(app)
     api = openapi.init_app(app)
     openapi_webhooks.describe(api)
     for blueprint in _RESOURCES:

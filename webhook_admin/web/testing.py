@@ -11,7 +11,7 @@ from webhook_admin.queue import history
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now, transaction
-from webhook_admin.web.delivery_schemas import DeliveryWithAttempts, with_attempts
+from webhook_admin.web.delivery_schemas import DeliveryWithAttempts
 from webhook_admin.web.delivery_status import PATH
 from webhook_admin.web.enumerations import CHANNEL, MESSAGE_STATUS, PAYLOAD_FORMAT_NAME
 from webhook_admin.web.fields import CallbackUrl, Choice
@@ -55,4 +55,4 @@ class TestEvent(MethodView):
         """
         with transaction() as accepting:
             delivery_id = testing.send(accepting, account_id(), now(), **body)
-        return with_attempts(*history.get(connection(), delivery_id))
+        return history.get(connection(), delivery_id)

@@ -1,23 +1,22 @@
 """`deliveries`: what became of events."""
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import click
 
 from webhook_admin.cli import options
-from webhook_admin.cli.options import FieldType
+from webhook_admin.cli.deliveries.filters import filters
+from webhook_admin.cli.deliveries.resend import resend
 from webhook_admin.cli.output import as_json, paged, show_lines, show_page
 from webhook_admin.cli.store import open_store
 from webhook_admin.cli.text import block
-from webhook_admin.events import Status
 from webhook_admin.queue import history
-from webhook_admin.queue.deliveries import State
-from webhook_admin.web.delivery_schemas import Attempt, Delivery, DeliveryWithAttempts, with_attempts
-from webhook_admin.web.fields import Timestamp
+from webhook_admin.queue.history import DeliveryWithAttempts
+from webhook_admin.queue.selection import Filter
+from webhook_admin.web import delivery_schemas as schemas
 
 _COLUMNS = (
     "createdAt",
@@ -32,7 +31,6 @@ _COLUMNS = (
     "nextAttemptAt",
     "callbackUrl",
 )
-_TIME = FieldType("time", Timestamp())
 
 
 @click.group()
@@ -42,33 +40,16 @@ def deliveries() -> None:
 
 @deliveries.command(name="list")
 @options.account("Only this account's.")
-@click.option(
-    "--state",
-    "states",
-    type=click.Choice([*State], case_sensitive=False),
-    multiple=True,
-    help="Only those in this state; may be repeated.",
-)
-@click.option("--status", type=click.Choice([*Status], case_sensitive=False), help="Only events of this status.")
-@click.option("--message-id", metavar="ID", type=options.ID, help="Only those of this message.")
-@click.option("--since", type=_TIME, help="Only what came in at this time or later, as in 2026-01-31T09:30:00Z.")
-@click.option("--until", type=_TIME, help="Only what came in before this time.")
+@filters
 @paged
-def list_(
-    account_id: str | None,
-    states: Sequence[str],
-    status: str | None,
-    message_id: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    **paging: Any,
-) -> None:
-    """List deliveries, the newest first."""
-    wanted = history.Filter(
-        account_id=account_id, states=states, status=status, message_id=message_id, since=since, until=until
-    )
+def list_(limit: int, all_: bool, json_: bool, **wanted: Any) -> None:
+    """List deliveries, the newest first.
+
+    Without --account, filters by --state, --status and --channel read past every delivery that does not fit.
+    """
     with open_store() as store, store.connect() as connection:
-        show_page(Delivery(), _COLUMNS, partial(history.list_deliveries, connection, wanted), **paging)
+        fetch = partial(history.list_deliveries, connection, Filter(**wanted))
+        show_page(schemas.Delivery(), _COLUMNS, fetch, limit=limit, all_=all_, json_=json_)
 
 
 @deliveries.command(name="show")
@@ -77,18 +58,21 @@ def list_(
 def show_(delivery_id: str, json_: bool) -> None:
     """Show the delivery ID with its event and every attempt."""
     with open_store() as store, store.connect() as connection:
-        delivery, attempts = history.get(connection, delivery_id)
+        delivery = history.get(connection, delivery_id)
     if json_:
-        click.echo(json.dumps(DeliveryWithAttempts().dump(with_attempts(delivery, attempts)), indent=2))
+        click.echo(json.dumps(schemas.DeliveryWithAttempts().dump(delivery), indent=2))
     else:
-        show_lines(as_text(delivery, attempts))
+        show_lines(as_text(delivery))
 
 
-def as_text(delivery: history.Delivery, attempts: Sequence[history.Attempt]) -> Iterator[str]:
+def as_text(delivery: DeliveryWithAttempts) -> Iterator[str]:
     """The delivery and its attempts, as lines for people."""
-    yield from block(Delivery().dump(delivery))
-    for attempt in attempts:
-        number, *values = Attempt().dump(attempt).items()
+    yield from block(schemas.Delivery().dump(delivery))
+    for attempt in delivery.attempts:
+        number, *values = schemas.Attempt().dump(attempt).items()
         yield ""
         yield f"Attempt {number[1]}"
         yield from block({name: value for name, value in values if value is not None}, indent="  ")
+
+
+deliveries.add_command(resend)

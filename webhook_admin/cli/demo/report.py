@@ -11,11 +11,11 @@ from webhook_admin.cli.receive.server import Arrival
 from webhook_admin.db import Database
 from webhook_admin.queue import history
 from webhook_admin.queue.deliveries import State
-from webhook_admin.queue.history import Attempt, Delivery
-from webhook_admin.web.delivery_schemas import DeliveryWithAttempts, with_attempts
+from webhook_admin.queue.history import Delivery, DeliveryWithAttempts
+from webhook_admin.queue.selection import Filter
+from webhook_admin.web import delivery_schemas
 
 T = TypeVar("T")
-OnRecord = tuple[Delivery, list[Attempt]]
 
 _PATIENCE = 10  # seconds
 _LOOK_EVERY = 0.01  # seconds
@@ -27,14 +27,14 @@ class Report:
 
     events: int
     arrivals: Sequence[Arrival]
-    deliveries: Sequence[OnRecord]
+    deliveries: Sequence[DeliveryWithAttempts]
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """A table of the deliveries, with its header."""
         yield "message", "status", "state", "attempts", "outcomes"
-        for delivery, attempts in self.deliveries:
-            outcomes = ", ".join(f"{attempt.outcome} ({attempt.status_code})" for attempt in attempts)
-            yield delivery.message_id, delivery.status or "-", delivery.state, str(len(attempts)), outcomes
+        for delivery in self.deliveries:
+            outcomes = ", ".join(f"{attempt.outcome} ({attempt.status_code})" for attempt in delivery.attempts)
+            yield delivery.message_id, delivery.status or "-", delivery.state, str(len(delivery.attempts)), outcomes
 
     def figures(self) -> dict[str, int]:
         """How many there were of what."""
@@ -49,9 +49,8 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The figures, and the deliveries as `deliveries show --json` has them."""
-        shape = DeliveryWithAttempts()
-        deliveries = [shape.dump(with_attempts(*on_record)) for on_record in self.deliveries]
-        return self.figures() | {"deliveries": deliveries}
+        schema = delivery_schemas.DeliveryWithAttempts(many=True)
+        return self.figures() | {"deliveries": schema.dump(self.deliveries)}
 
 
 def attempted(database: Database, delivery_id: str) -> Delivery:
@@ -59,18 +58,18 @@ def attempted(database: Database, delivery_id: str) -> Delivery:
 
     def look() -> Delivery | None:
         with database.connect() as connection:
-            delivery, attempts = history.get(connection, delivery_id)
-        return delivery if attempts else None
+            delivery = history.get(connection, delivery_id)
+        return delivery if delivery.attempts else None
 
     return _wait_for(look)
 
 
-def concluded(database: Database) -> list[OnRecord]:
+def concluded(database: Database) -> list[DeliveryWithAttempts]:
     """All deliveries, as soon as none is pending. Raises `ClickException` if that does not come about."""
 
-    def look() -> list[OnRecord] | None:
+    def look() -> list[DeliveryWithAttempts] | None:
         with database.connect() as connection:
-            found = history.list_deliveries(connection, history.Filter(), None, 100, oldest_first=True).items
+            found = history.list_deliveries(connection, Filter(), None, 100, oldest_first=True).items
             if any(delivery.state == State.PENDING for delivery in found):
                 return None
             return [history.get(connection, delivery.id) for delivery in found]
