@@ -26,7 +26,7 @@ class State(StrEnum):
     CANCELLED = "CANCELLED"
     """Its webhook or its account was deleted, or its webhook is disabled."""
     SKIPPED = "SKIPPED"
-    """The payload format cannot express the event; no attempt was made."""
+    """The payload format cannot express the event, or a newer status of its message has superseded it."""
 
 
 class Wanted(NamedTuple):
