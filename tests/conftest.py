@@ -133,7 +133,7 @@ def _emptied(url: URL, template: URL) -> bool:
         for question in (_SHAPE, "SELECT version_num FROM alembic_version"):
             if connection.execute(question).fetchone() != other.execute(question).fetchone():
                 return False
-        connection.execute("TRUNCATE accounts, api_keys, webhooks, lanes, deliveries, attempts")
+        connection.execute("TRUNCATE accounts, api_keys, webhooks, lanes, deliveries, attempts, statistics")
     return True
 
 

@@ -14,7 +14,8 @@ from webhook_admin.dispatch.decide import Ended, Sending
 from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND, Policy
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, State, Transition, WebhookNow
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, WebhookNow
 from webhook_admin.sender.request import Outcome, Result
 
 NOW = 1_780_000_000_000
@@ -387,7 +388,7 @@ def test_an_attempt_is_signed_with_all_valid_secrets() -> None:
     """In their order: the newest first."""
     changed = replace(WEBHOOK, signing_secrets=(b"newest", b"previous"))
     secrets = {b"newest": SECRET, b"previous": "whsec_" + "A" * 43 + "="}
-    decided = decide.before_attempt(due(webhook=changed), POLICY, secrets.__getitem__, NOW)
+    decided = decide.before_attempt(due(webhook=changed), (), POLICY, secrets.__getitem__, NOW)
     assert isinstance(decided, Sending)
     one = sending().request.headers["webhook-signature"]
     assert decided.request.headers["webhook-signature"].split(" ")[0] == one

@@ -10,7 +10,7 @@ from test_decide import NOW, WEBHOOK, due
 from webhook_admin.dispatch import order
 from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND
 from webhook_admin.events import Status
-from webhook_admin.queue.deliveries import Due
+from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.siblings import Sibling
 
 ORDERED = replace(WEBHOOK, ordering="message", superseded="skip")

@@ -11,9 +11,10 @@ from conftest import _dsn, wait_until
 from engine import LANE, LONG_AGO, Queue, event
 
 from webhook_admin import accounts
-from webhook_admin.queue import attempts, clock, deliveries
+from webhook_admin.queue import attempts, clock, deliveries, due_deliveries
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.lanes import Key
 
 pytest_plugins = ["engine_fixtures"]
@@ -30,7 +31,7 @@ ANSWER = "a\n\"'\\ ☃"
 def find(queue: Queue, *keys: Key, limit: int = 10, in_flight: tuple[str, ...] = (), now: int = NOW) -> list[Due]:
     """What is due in the lanes (the webhook's of `acme`)."""
     with queue.database.transaction() as connection:
-        return deliveries.due(connection, [Wanted(key, limit, in_flight) for key in keys or (LANE,)], now)
+        return due_deliveries.due(connection, [Wanted(key, limit, in_flight) for key in keys or (LANE,)], now)
 
 
 def begun(due: Due, url: str = NEW_URL, payload_format: str = "standard", now: int = NOW) -> Begun:
@@ -122,7 +123,7 @@ def test_every_lane_gets_what_it_may(queue: Queue) -> None:
     queue.accept(event(9, "a", callback_url=OWN), now=LONG_AGO)
     most = {Key("a", ""): 1, Key("b", ""): 3, Key("a", ORIGIN): 3}
     with queue.database.transaction() as connection:
-        found = deliveries.due(connection, [Wanted(key, count, []) for key, count in most.items()], NOW)
+        found = due_deliveries.due(connection, [Wanted(key, count, []) for key, count in most.items()], NOW)
     assert Counter((due.account_id, due.destination) for due in found) == {**most, Key("a", ORIGIN): 1}
 
 

@@ -9,9 +9,10 @@ from engine import ANY, LANE, LONG_AGO, OWN_URL, URL, Queue, event
 from webhook_admin.db import Page
 from webhook_admin.errors import DeliveryNotFound
 from webhook_admin.models import deliveries as table
-from webhook_admin.queue import attempts, clock, deliveries, history
+from webhook_admin.queue import attempts, clock, deliveries, due_deliveries, history
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import State, Transition, Wanted
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.history import Delivery, DeliveryWithAttempts
 from webhook_admin.queue.selection import Filter
 
@@ -38,7 +39,7 @@ def show(queue: Queue, number: int = 1) -> DeliveryWithAttempts:
 def attempt(queue: Queue, outcome: str, status_code: int, state: State, due_at: int | None) -> None:
     """Make the next attempt for the first delivery, as a dispatcher does."""
     with queue.database.transaction() as connection:
-        (due,) = deliveries.due(connection, [Wanted(LANE, 1, [])], NOW + ANY)
+        (due,) = due_deliveries.due(connection, [Wanted(LANE, 1, [])], NOW + ANY)
         number = due.attempts + 1
         delivery = {"account_id": due.account_id, "id": due.id, "attempts": number}
         begun = Begun(**delivery, begun_at=NOW, callback_url=SENT_TO, payload_format="standard")

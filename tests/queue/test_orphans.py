@@ -7,9 +7,9 @@ from engine import LANE, LONG_AGO, URL, Queue, event
 from sqlalchemy import text
 
 from webhook_admin import accounts
-from webhook_admin.queue import attempts, clock, deliveries, orphans
+from webhook_admin.queue import attempts, clock, due_deliveries, orphans
 from webhook_admin.queue.attempts import Begun
-from webhook_admin.queue.deliveries import Due, Wanted
+from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.lanes import Key
 
 pytest_plugins = ["engine_fixtures"]
@@ -23,7 +23,7 @@ NEW_URL = "https://new.example.com/"
 def find(queue: Queue, limit: int = 10) -> list[Due]:
     """What is due in the lane of acme's webhook."""
     with queue.database.transaction() as transaction:
-        return deliveries.due(transaction, [Wanted(LANE, limit, ())], clock.milliseconds(LONG_AGO))
+        return due_deliveries.due(transaction, [Wanted(LANE, limit, ())], clock.milliseconds(LONG_AGO))
 
 
 def start_first(queue: Queue) -> None:

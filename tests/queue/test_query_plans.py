@@ -10,9 +10,10 @@ import pytest
 from engine import Queue, release
 from sqlalchemy import Connection, text
 
-from webhook_admin.queue import attempts, clock, deliveries, due_lanes, history, lanes, leases, resend
+from webhook_admin.queue import attempts, clock, deliveries, due_deliveries, due_lanes, history, lanes, leases, resend
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
 from webhook_admin.queue.lanes import Key, Standing
 from webhook_admin.queue.selection import Filter
@@ -115,14 +116,14 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
 def fetch(connection: Connection, round_: int) -> list[Due]:
     """Fetch due deliveries, beside those in flight."""
     in_flight = [f"dlv_{2 * number}" for number in range(10)]
-    found = deliveries.due(connection, [Wanted(key, PER_LANE, in_flight) for key in KEYS], NOW)
+    found = due_deliveries.due(connection, [Wanted(key, PER_LANE, in_flight) for key in KEYS], NOW)
     assert len(found) == PER_LANE * len(KEYS)
     return found
 
 
 def hold(connection: Connection, round_: int) -> None:
     """The accounts of deliveries to per-message URLs are held, before requests to them start."""
-    found = deliveries.due(connection, [Wanted(KEYS[0], PER_LANE, [])], NOW)
+    found = due_deliveries.due(connection, [Wanted(KEYS[0], PER_LANE, [])], NOW)
     assert len(attempts.hold_unchanged(connection, found)) == PER_LANE
 
 

@@ -18,9 +18,10 @@ from webhook_admin.errors import (
 )
 from webhook_admin.models import deliveries as table
 from webhook_admin.models import lanes, webhooks
-from webhook_admin.queue import attempts, clock, deliveries, history, resend
+from webhook_admin.queue import attempts, clock, deliveries, due_deliveries, history, resend
 from webhook_admin.queue.attempts import Begun
-from webhook_admin.queue.deliveries import Due, State, Transition, Wanted
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.resend import Matched
 from webhook_admin.queue.selection import Filter
 
@@ -208,7 +209,7 @@ def resent_and_read(queue: Queue, delivery_id: str) -> Due:
     """Resend the delivery, and read it as a dispatcher does."""
     one(queue, delivery_id)
     with queue.database.transaction() as transaction:
-        (due,) = deliveries.due(transaction, [Wanted(LANE, 1, [])], NOW)
+        (due,) = due_deliveries.due(transaction, [Wanted(LANE, 1, [])], NOW)
     return due
 
 

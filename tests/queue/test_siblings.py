@@ -2,8 +2,9 @@
 
 from engine import LANE, LONG_AGO, Queue, event
 
-from webhook_admin.queue import clock, deliveries, siblings
-from webhook_admin.queue.deliveries import Due, Position, State, Transition, Wanted
+from webhook_admin.queue import clock, deliveries, due_deliveries, siblings
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, Position, Wanted
 from webhook_admin.queue.siblings import BLOCKED, MAX_SIBLINGS
 
 pytest_plugins = ["engine_fixtures"]
@@ -15,7 +16,7 @@ OWN = "https://orders.example.com/order-1"
 def due(queue: Queue) -> list[Due]:
     """All that is due in the lane of acme's webhook, in the order of acceptance."""
     with queue.database.transaction() as transaction:
-        return sorted(deliveries.due(transaction, [Wanted(LANE, 1_000, ())], NOW), key=lambda each: each.id)
+        return sorted(due_deliveries.due(transaction, [Wanted(LANE, 1_000, ())], NOW), key=lambda each: each.id)
 
 
 def found(queue: Queue, one: Due) -> list[str]:
@@ -126,6 +127,6 @@ def test_pending_ones_are_read_in_pieces(queue: Queue) -> None:
     block(queue, everything[0])
     with queue.database.transaction() as transaction:
         transaction.exec_driver_sql(f"UPDATE deliveries SET attempts = 1 WHERE id = '{everything[1].id}'")
-        first = deliveries.pending(transaction, LANE, Position(-1, ""), 2, NOW)
-        rest = deliveries.pending(transaction, LANE, Position(first[-1].due_at, first[-1].id), 9, NOW)
+        first = due_deliveries.pending(transaction, LANE, Position(-1, ""), 2, NOW)
+        rest = due_deliveries.pending(transaction, LANE, Position(first[-1].due_at, first[-1].id), 9, NOW)
     assert [each.id for each in [*first, *rest]] == [each.id for each in [*everything[2:], everything[0]]]

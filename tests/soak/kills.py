@@ -45,9 +45,9 @@ def run(store: URL, folder: Path, kills: int, apart: float = 2.0) -> list[Figure
                 installation.register(account, url)
             dispatcher = installation.dispatch()
             with Load(installation, lambda: batch(url), PAUSE) as load:
-                _kill_at_random(installation, dispatcher, receiver, kills, apart)
+                kill_at_random(installation, dispatcher, receiver, kills, apart)
                 until(installation.is_answering, 20)
-            drained = _drain(store)
+            drained = drain(store)
             ledger, most = Ledger.read(store), SCHEDULE.count(",") + 2
             return [
                 *records.compare(load.acknowledged, receiver.requests, moody.acknowledged, ledger, most),
@@ -67,9 +67,10 @@ def batch(url: str) -> Sequence[platform.Event]:
     ]
 
 
-def _kill_at_random(
+def kill_at_random(
     installation: Installation, dispatcher: Running, receiver: Receiver, kills: int, apart: float
 ) -> None:
+    """Kill the API and the dispatcher so many times each, at most so many seconds `apart`."""
     killers = [
         threading.Thread(target=_kill, args=(installation.api, installation.is_answering, kills, apart)),
         threading.Thread(target=_kill, args=(dispatcher, lambda: _is_called(receiver), kills, apart)),
@@ -94,7 +95,8 @@ def _is_called(receiver: Receiver) -> bool:
     return bool(receiver.requests) and time.monotonic() - receiver.requests[-1].at < 0.1
 
 
-def _drain(store: URL) -> float:
+def drain(store: URL) -> float:
+    """Wait until nothing is pending; how many seconds that took."""
     started = time.monotonic()
     with closing(Database(store)) as database:
         until(lambda: is_drained(database), DRAINED_WITHIN, every=0.2)

@@ -19,8 +19,8 @@ from webhook_admin.db import Database
 from webhook_admin.dispatch import decide
 from webhook_admin.dispatch.decide import Sending
 from webhook_admin.dispatch.retry import HOUR, Policy
-from webhook_admin.queue import attempts, clock, deliveries
-from webhook_admin.queue.deliveries import Wanted
+from webhook_admin.queue import attempts, clock, due_deliveries
+from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.lanes import Key
 from webhook_admin.verification import FindingCode
 
@@ -57,10 +57,14 @@ def send(queue: Queue, number: int = 1, account_id: str = "acme", seconds_ago: i
     queue.accept(queued_event(number, account_id, **fields))
     now = clock.now()
     with queue.database.transaction() as transaction:
-        found = deliveries.due(transaction, [Wanted(Key(account_id, ""), 100, [])], now)
+        found = due_deliveries.due(transaction, [Wanted(Key(account_id, ""), 100, [])], now)
         (due,) = (each for each in found if f'"evt_{number}"' in each.event)
         decided = decide.before_attempt(
-            due, POLICY, lambda encrypted: queue.cipher.decrypt(encrypted).decode(), now - seconds_ago * clock.SECOND
+            due,
+            (),
+            POLICY,
+            lambda encrypted: queue.cipher.decrypt(encrypted).decode(),
+            now - seconds_ago * clock.SECOND,
         )
         assert isinstance(decided, Sending)
         attempts.begin(transaction, [decided.begun])

@@ -28,8 +28,8 @@ SENTENCES: Mapping[type[errors.Error], str] = {
         "ends that now, and a receiver that still verifies with it would refuse them; --force rotates all the same."
     ),
     errors.WebhookDisabled: (
-        "The webhook of the account {account_id} is disabled: nothing is sent to it until PUT makes it active again. "
-        "--url tries another URL all the same."
+        "The account's webhook is disabled: nothing is sent to it until PUT makes it active again. `webhook-admin "
+        "webhooks list --status DISABLED` says why, and `webhook-admin webhooks test --url` tries another URL."
     ),
     errors.DeliveryNotFound: (
         "There is no delivery {delivery_id}. `webhook-admin deliveries list` shows the newest deliveries."
@@ -38,10 +38,7 @@ SENTENCES: Mapping[type[errors.Error], str] = {
         "There is nothing to send to: the account has no webhook. "
         "`webhook-admin webhooks list` shows the accounts that have one."
     ),
-    errors.WebhookDisabled: (
-        "The account's webhook is disabled. `webhook-admin webhooks list --status DISABLED` says why; "
-        "PUT /webhooks/delivery-status makes it active again."
-    ),
+    errors.TestNotResent: "Deliveries of test events are not resent. Send another with `webhook-admin webhooks test`.",
     errors.DeliveryInFlight: (
         "An attempt is in flight, or its dispatcher has stopped in the middle of one. "
         "See what has come of it with `webhook-admin deliveries show {delivery_id}`, then resend."

@@ -6,12 +6,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from webhook_admin import formats
-from webhook_admin.dispatch import notification, order, retry
+from webhook_admin.dispatch import notification, order, retry, transitions
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.events import Event
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.leases import Failing
 from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, webhook_disabled
 from webhook_admin.queue.siblings import BLOCKED, Sibling
@@ -64,16 +65,16 @@ def before_attempt(
     event = Event.from_json(due.event)
     expires_at = _expires_at(event)
     if expires_at is not None and now >= expires_at:
-        return _end(due, State.FAILED, f"The event expired at {event.expires_at}.")
+        return transitions.end(due, State.FAILED, f"The event expired at {event.expires_at}.")
     webhook = due.webhook
     url, payload_format = _destination(due, event)
     if skipped := _superseded(due, event, payload_format, siblings):
         return skipped
     if (until := order.blocked_until(due, siblings, now)) is not None:
-        return _put_off_until(due, until, BLOCKED)
+        return transitions.put_off(due, until, BLOCKED)
     body = due.body.encode() if due.body is not None else formats.render(payload_format, event)
     if body is None:
-        return _end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
+        return transitions.end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
     secrets = list(map(decrypt, webhook.signing_secrets)) if webhook else []
     headers = notification.headers(payload_format, body, secrets, due.id, now // retry.SECOND, test=due.test)
     return Sending(
@@ -109,7 +110,7 @@ def _superseded(due: Due, event: Event, payload_format: str, siblings: Sequence[
     newer = order.superseded_by(due, event, payload_format, siblings)
     if newer is None:
         return None
-    return _end(due, State.SKIPPED, f"A newer status of the message has been accepted: {newer.status}.")
+    return transitions.end(due, State.SKIPPED, f"A newer status of the message has been accepted: {newer.status}.")
 
 
 def _destination(due: Due, event: Event) -> tuple[str, str]:
@@ -128,15 +129,17 @@ def _expires_at(event: Event) -> int | None:
 
 def _final(due: Due, policy: Policy, now: int) -> Transition | None:
     if not due.has_account:
-        return _end(due, State.CANCELLED, ACCOUNT_DELETED)
+        return transitions.end(due, State.CANCELLED, ACCOUNT_DELETED)
     if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
-        return _end(due, State.CANCELLED, WEBHOOK_DELETED)
+        return transitions.end(due, State.CANCELLED, WEBHOOK_DELETED)
     if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
-        return _end(due, State.CANCELLED, webhook_disabled(due.webhook.disabled_reason))
+        return transitions.end(due, State.CANCELLED, webhook_disabled(due.webhook.disabled_reason))
     if due.attempts - due.attempts_before > len(_schedule(due, policy)):
-        return _end(due, State.FAILED, _used_up(due.attempts))
+        return transitions.end(due, State.FAILED, _used_up(due.attempts))
     if now >= due.starts_at + policy.max_age:
-        return _end(due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds.")
+        return transitions.end(
+            due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds."
+        )
     return None
 
 
@@ -168,46 +171,35 @@ def must_disable(ended: Ended, failing: Failing, policy: Policy, now: int) -> bo
 def _next(sending: Sending, result: Result, policy: Policy, now: int, random: Callable[[], float]) -> Transition:
     due, attempts = sending.due, sending.begun.attempts
     if result.outcome is Outcome.DELIVERED:
-        return _end(due, State.DELIVERED, None, attempts)
+        return transitions.end(due, State.DELIVERED, None, attempts)
     if result.status_code == _GONE:
         if not due.webhook_id or due.test:
-            return _end(due, State.FAILED, "The receiver has answered 410 Gone.", attempts)
+            return transitions.end(due, State.FAILED, "The receiver has answered 410 Gone.", attempts)
         # Disabling the webhook cancels this delivery, unless PUT has changed the webhook: then the new URL is tried.
-        return _wait(sending, now, None)
+        return transitions.wait(due, sending.request.body, attempts, now)
     asked = result.retry_after if result.status_code in _WITH_RETRY_AFTER else None
     retry_after = retry.parse_retry_after(asked, now) if asked else None
     due_at = retry.next_due(_schedule(due, policy), attempts - due.attempts_before, now, retry_after, random)
     if due_at is None:
-        return _end(due, State.FAILED, _used_up(attempts), attempts)
+        return transitions.end(due, State.FAILED, _used_up(attempts), attempts)
     # It ends as soon as it is too old or has expired.
     latest = min(filter(None, (due_at, due.starts_at + policy.max_age, sending.expires_at)))
-    return _wait(sending, latest, None)
+    return transitions.wait(due, sending.request.body, attempts, latest)
 
 
 def put_off(due: Due, policy: Policy, now: int) -> Transition:
     """A delivery that a mistake of ours prevents from being attempted waits, until its age ends it."""
-    return _put_off_until(due, min(now + _PUT_OFF_FOR, max(due.starts_at + policy.max_age, now)), PUT_OFF)
-
-
-def _put_off_until(due: Due, due_at: int, detail: str) -> Transition:
-    return Transition(
-        account_id=due.account_id,
-        id=due.id,
-        attempts=due.attempts,
-        state=State.PENDING,
-        state_detail=detail,
-        due_at=due_at,
-        resent_at=due.resent_at,
-    )
+    return transitions.put_off(due, min(now + _PUT_OFF_FOR, max(due.starts_at + policy.max_age, now)), PUT_OFF)
 
 
 def after_mistake(sending: Sending, result: Result, started_at: int, policy: Policy, now: int) -> Ended:
     """What to record of an attempt that `after_attempt` cannot judge: what is known of it, and a later attempt."""
     if result.outcome is Outcome.DELIVERED:
-        transition = _end(sending.due, State.DELIVERED, None, sending.begun.attempts)
+        transition = transitions.end(sending.due, State.DELIVERED, None, sending.begun.attempts)
     else:
         due_at = min(now + _PUT_OFF_FOR, max(sending.due.starts_at + policy.max_age, now))
-        transition = _wait(sending, due_at, PUT_OFF)
+        body, attempts = sending.request.body, sending.begun.attempts
+        transition = transitions.wait(sending.due, body, attempts, due_at, PUT_OFF)
     return Ended(sending=sending, attempt=attempt_of(sending, result, started_at), transition=transition)
 
 
@@ -237,31 +229,6 @@ def unknown_attempt(due: Due) -> Attempt:
         duration_ms=None,
         outcome=Outcome.UNKNOWN,
         detail="The dispatcher stopped before it saw an answer; the notification may have arrived.",
-    )
-
-
-def _wait(sending: Sending, due_at: int, detail: str | None) -> Transition:
-    due = sending.due
-    return Transition(
-        account_id=due.account_id,
-        id=due.id,
-        attempts=sending.begun.attempts,
-        state=State.PENDING,
-        state_detail=detail,
-        due_at=due_at,
-        body=sending.request.body.decode() if due.body is None else None,
-        resent_at=due.resent_at,
-    )
-
-
-def _end(due: Due, state: State, detail: str | None, attempts: int | None = None) -> Transition:
-    return Transition(
-        account_id=due.account_id,
-        id=due.id,
-        attempts=due.attempts if attempts is None else attempts,
-        state=state,
-        state_detail=detail,
-        resent_at=due.resent_at,
     )
 
 

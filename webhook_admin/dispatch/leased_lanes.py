@@ -12,7 +12,7 @@ from itertools import islice
 
 from webhook_admin.dispatch.fair_shares import GROUPS, UNPROVEN, Places, adjust, turns
 from webhook_admin.dispatch.lane import UNTRUSTED, Lane
-from webhook_admin.queue.deliveries import Wanted
+from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
 from webhook_admin.queue.lanes import WEBHOOK, Key, Standing
 from webhook_admin.queue.leases import Failing, Lease, Release

@@ -6,7 +6,7 @@ from operator import attrgetter
 from webhook_admin import formats
 from webhook_admin.dispatch.retry import MINUTE
 from webhook_admin.events import Event
-from webhook_admin.queue.deliveries import Due
+from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.siblings import Sibling
 from webhook_admin.webhooks import Ordering, Superseded
 

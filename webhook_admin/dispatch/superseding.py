@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from webhook_admin.db import Transaction
 from webhook_admin.dispatch import decide
-from webhook_admin.queue import deliveries, siblings
-from webhook_admin.queue.deliveries import Due, Position, Transition
+from webhook_admin.queue import due_deliveries, siblings
+from webhook_admin.queue.deliveries import Transition
+from webhook_admin.queue.due_deliveries import Due, Position
 from webhook_admin.queue.lanes import WEBHOOK, Key
 from webhook_admin.webhooks import Superseded
 
@@ -43,7 +44,7 @@ class Backlogs:
 
     def _shrink(self, transaction: Transaction, key: Key, limit: int, now: int, conclude: Conclude) -> int:
         """Judge up to `limit` pending deliveries of the lane; how many there were."""
-        found = deliveries.pending(transaction, key, self._after.get(key, _FRONT), limit, now)
+        found = due_deliveries.pending(transaction, key, self._after.get(key, _FRONT), limit, now)
         if not found or found[0].webhook is None or found[0].webhook.superseded != Superseded.SKIP:
             return 0
         others = siblings.find(transaction, found)

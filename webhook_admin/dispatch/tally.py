@@ -3,38 +3,77 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from webhook_admin.db import Database
 from webhook_admin.dispatch.decide import Ended
-from webhook_admin.queue.clock import HOUR
-from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.queue import clock, statistics
+from webhook_admin.queue.clock import HOUR, SECOND
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.statistics import Cell, Kind, of_latency, of_outcome
+
+# What is counted and not yet added is lost in a crash.
+_ADD_EVERY = 3 * SECOND
 
 
 class Tally:
-    """Counts by account, hour and kind. Test deliveries count nowhere."""
+    """Counts by account, hour and kind. Test deliveries count nowhere.
+
+    What a transaction has done is noted with `concluded` and `cancelled`, between `begin` and `committed`.
+    """
 
     def __init__(self) -> None:
-        self.counts: Counter[Cell] = Counter()
+        self._counts: Counter[Cell] = Counter()
+        self._concluded: list[tuple[Due, Transition]] = []
+        self._cancelled: Counter[str] = Counter()
+        self._add_at = 0
 
-    def attempts(self, recorded: Iterable[Ended], now: int) -> None:
-        """Count attempts, and the time from acceptance, or from the resend, to acknowledgement."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether all is added."""
+        return not self._counts
+
+    def begin(self) -> None:
+        """Forget what was noted of a transaction that was not committed."""
+        self._concluded.clear()
+        self._cancelled.clear()
+
+    def concluded(self, decided: Sequence[tuple[Due, Transition]]) -> None:
+        """Note the next states of deliveries."""
+        self._concluded += decided
+
+    def cancelled(self, by_account: Mapping[str, int]) -> None:
+        """Note deliveries that were cancelled in bulk, by account."""
+        self._cancelled.update(by_account)
+
+    def committed(self, recorded: Iterable[Ended], now: int) -> None:
+        """Count what was noted, and the attempts that were recorded."""
         hour = now // HOUR
         for ended in recorded:
-            due, attempt = ended.sending.due, ended.attempt
-            if due.test:
-                continue
-            self.counts[Cell(due.account_id, hour, Kind.ATTEMPTS)] += 1
-            self.counts[Cell(due.account_id, hour, of_outcome(attempt.outcome))] += 1
-            if ended.transition.state is State.DELIVERED:
-                milliseconds = attempt.started_at + (attempt.duration_ms or 0) - due.starts_at
-                self.counts[Cell(due.account_id, hour, of_latency(milliseconds))] += 1
-
-    def concluded(self, decided: Sequence[tuple[Due, Transition]], now: int) -> None:
-        """Count deliveries that have ended, by their final states."""
-        for due, transition in decided:
+            if not ended.sending.due.test:
+                self._count_attempt(ended, hour)
+        for due, transition in self._concluded:
             if transition.due_at is None and not due.test:
-                self.counts[Cell(due.account_id, now // HOUR, transition.state)] += 1
+                self._counts[Cell(due.account_id, hour, transition.state)] += 1
+        for account_id, count in self._cancelled.items():
+            self._counts[Cell(account_id, hour, Kind.CANCELLED)] += count
 
-    def cancelled(self, account_ids: Mapping[str, int], now: int) -> None:
-        """Count deliveries that were cancelled in bulk, by account."""
-        for account_id, count in account_ids.items():
-            self.counts[Cell(account_id, now // HOUR, Kind.CANCELLED)] += count
+    def _count_attempt(self, ended: Ended, hour: int) -> None:
+        due, attempt = ended.sending.due, ended.attempt
+        self._counts[Cell(due.account_id, hour, Kind.ATTEMPTS)] += 1
+        self._counts[Cell(due.account_id, hour, of_outcome(attempt.outcome))] += 1
+        if ended.transition.state is State.DELIVERED:
+            # From acceptance, or from the resend.
+            milliseconds = attempt.started_at + (attempt.duration_ms or 0) - due.starts_at
+            self._counts[Cell(due.account_id, hour, of_latency(milliseconds))] += 1
+
+    def add_to(self, database: Database, *, at_once: bool) -> None:
+        """Add the counts to the statistics every few seconds, or `at_once`.
+
+        In a transaction of its own: nobody holds lanes while waiting for a row of the statistics.
+        """
+        monotonic = clock.monotonic()
+        if self._counts and (at_once or monotonic >= self._add_at):
+            with database.transaction() as transaction:
+                statistics.add(transaction, self._counts)
+            self._counts.clear()
+            self._add_at = monotonic + _ADD_EVERY

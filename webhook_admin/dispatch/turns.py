@@ -13,21 +13,32 @@ from typing import TypeVar
 import structlog
 from cryptography.fernet import MultiFernet
 
-from webhook_admin import webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
 from webhook_admin.dispatch import decide, order
 from webhook_admin.dispatch.attempt_log import log_attempt
 from webhook_admin.dispatch.decide import Ended, Sending
+from webhook_admin.dispatch.disabling import Disabling
 from webhook_admin.dispatch.leased_lanes import LeasedLanes
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.dispatch.superseding import Backlogs
 from webhook_admin.dispatch.tally import Tally
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
-from webhook_admin.queue import attempts, clock, deliveries, due_lanes, lanes, leases, orphans, siblings, statistics
+from webhook_admin.queue import (
+    attempts,
+    clock,
+    deliveries,
+    due_deliveries,
+    due_lanes,
+    lanes,
+    leases,
+    orphans,
+    siblings,
+)
 from webhook_admin.queue.clock import SECOND, StoreClock
-from webhook_admin.queue.deliveries import Due, State, Transition
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.siblings import Sibling
 from webhook_admin.sender.request import Outcome, Result
 from webhook_admin.sender.sender import Opened
@@ -37,8 +48,6 @@ T = TypeVar("T")
 _AT_LEAST_EVERY = SECOND
 _PRUNE_EVERY = 3_600 * SECOND
 _PRUNE_LIMIT = 1_000
-# What is counted and not yet added to the statistics is lost in a crash.
-_ADD_EVERY = 3 * SECOND
 # How long an idle lane keeps what was learned about its receiver.
 _IDLE_LANES_STAY = 7 * 24 * 3_600 * SECOND
 log = structlog.get_logger()
@@ -88,13 +97,10 @@ class Turns:
         self._begun: list[Sending] = []
         self._ready: list[Ready] = []
         self._unrecorded: list[Ended] = []
-        self._to_disable: list[tuple[Due, DisabledReason]] = []
-        # What a turn has concluded, and cancelled in bulk: counted once that is committed.
-        self._concluded: list[tuple[Due, Transition]] = []
-        self._cancelled = Counter[str]()
+        self._disabling = Disabling()
         self._tally = Tally()
         self._is_woken = self._is_stopping = False
-        self._renew_at = self._prune_at = self._add_at = 0
+        self._renew_at = self._prune_at = 0
 
     def wake(self) -> None:
         """There may be new deliveries in every lane."""
@@ -107,16 +113,15 @@ class Turns:
     @property
     def is_unfinished(self) -> bool:
         """Whether there are requests in flight, outcomes to record or lanes to give back."""
-        waiting = self.opened or self.ended or self._begun or self._ready or self._unrecorded or self._tally.counts
-        return bool(waiting or self._lanes.in_flight or self._lanes.leased)
+        waiting = self.opened or self.ended or self._begun or self._ready or self._unrecorded
+        return bool(waiting or self._lanes.in_flight or self._lanes.leased or not self._tally.is_empty)
 
     def take(self) -> int:
         """Take one turn. Returns for how many milliseconds there is nothing to do unless something happens.
 
         Raises `StoreUnavailable`; the next turn then makes up for what this one did not commit.
         """
-        self._concluded.clear()
-        self._cancelled.clear()
+        self._tally.begin()
         try:
             self._judge()
             with self._database.transaction() as transaction:
@@ -127,31 +132,17 @@ class Turns:
                 self._lease(transaction, now)
                 begun = self._fetch(transaction, now)
                 next_due = lanes.next_due(transaction, now)
-            self._count(now)
+            self._tally.committed(self._unrecorded, now)
             self._unrecorded.clear()
             self._lanes.failing_noted()
             self._begun = begun
             self._send()
-            self._add_statistics()
+            self._tally.add_to(self._database, at_once=self._is_stopping)
         except StoreUnavailable:
             # Whether the last transaction was committed is not known, and so it is not known which lanes are leased.
             self._renew_at = 0
             raise
         return self._idle_for(next_due)
-
-    def _count(self, now: int) -> None:
-        self._tally.attempts(self._unrecorded, now)
-        self._tally.concluded(self._concluded, now)
-        self._tally.cancelled(self._cancelled, now)
-
-    def _add_statistics(self) -> None:
-        """Add what was counted, in a transaction of its own: nobody holds lanes while waiting for a row of it."""
-        monotonic = clock.monotonic()
-        if self._tally.counts and (self._is_stopping or monotonic >= self._add_at):
-            with self._database.transaction() as transaction:
-                statistics.add(transaction, self._tally.counts)
-            self._tally.counts.clear()
-            self._add_at = monotonic + _ADD_EVERY
 
     def _idle_for(self, next_due: int | None) -> int:
         can_start = (self._lanes.can_start or self._lanes.is_looking) and not self._is_stopping
@@ -176,22 +167,10 @@ class Turns:
             )
             log_attempt(ended, lane.paused_until)
             if ended.is_gone:
-                self._to_disable.append((started.due, DisabledReason.GONE))
+                self._disabling.add(started.due, DisabledReason.GONE)
             elif lane.key.destination == lanes.WEBHOOK and decide.must_disable(ended, lane.failing, self._policy, now):
-                self._to_disable.append((started.due, DisabledReason.FAILING))
-        self._disable(now)
-
-    def _disable(self, now: int) -> None:
-        """Disable webhooks, each in a transaction of its own, which locks webhooks before lanes."""
-        while self._to_disable:
-            due, reason = self._to_disable[-1]
-            webhook = due.webhook
-            if webhook and webhook.id == due.webhook_id:
-                with self._database.transaction() as transaction:
-                    revision, at = webhook.revision, clock.moment(now)
-                    if webhooks.disable(transaction, due.account_id, webhook.id, revision, reason, at):
-                        log.warning("webhook_disabled", account_id=due.account_id, reason=reason.value)
-            self._to_disable.pop()
+                self._disabling.add(started.due, DisabledReason.FAILING)
+        self._disabling.run(self._database, now)
 
     def _record(self, transaction: Transaction, now: int) -> None:
         attempts.take_back(transaction, [each.begun for each in self._begun])
@@ -202,7 +181,7 @@ class Turns:
     def _conclude(self, transaction: Transaction, now: int, decided: Sequence[tuple[Due, Transition]]) -> None:
         """Give deliveries their next states; those that waited for one that has ended are due."""
         deliveries.conclude(transaction, [transition for _, transition in decided])
-        self._concluded += decided
+        self._tally.concluded(decided)
         ended = [due for due, transition in decided if transition.due_at is None and order.is_message_ordered(due)]
         if ended:
             siblings.unblock(transaction, {siblings.key(due) for due in ended}, now)
@@ -232,7 +211,7 @@ class Turns:
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed:
             cancelled = orphans.cancel(transaction, changed)
-            self._cancelled += cancelled.by_account
+            self._tally.cancelled(cancelled.by_account)
             if cancelled.is_all:
                 conclude = partial(self._conclude, transaction, now)
                 settled = self._backlogs.shrink(transaction, changed, now, conclude)
@@ -242,7 +221,7 @@ class Turns:
     def _fetch(self, transaction: Transaction, now: int) -> list[Sending]:
         """Count the next attempts, of the deliveries that are still as they were found."""
         wanted = [] if self._is_stopping else self._lanes.wanted()
-        found = deliveries.due(transaction, wanted, now)
+        found = due_deliveries.due(transaction, wanted, now)
         self._lanes.found(wanted, Counter(due.lane for due in found))
         attempts.record(transaction, [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded])
         others = siblings.find(transaction, [due for due in found if order.depends_on_siblings(due)])

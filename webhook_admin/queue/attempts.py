@@ -9,7 +9,8 @@ from sqlalchemy import select
 from webhook_admin.db import Transaction, commit_asynchronously, row_lock
 from webhook_admin.db.bulk import among, bulk
 from webhook_admin.models import webhooks
-from webhook_admin.queue.deliveries import ID, UNCHANGED, Due, in_key_order
+from webhook_admin.queue.deliveries import ID, UNCHANGED, in_key_order
+from webhook_admin.queue.due_deliveries import Due
 
 
 class Begun(Struct, frozen=True, kw_only=True):

@@ -1,17 +1,13 @@
-"""The deliveries, as a dispatcher reads and changes them: many at a time."""
+"""The deliveries' states, as a dispatcher changes them: many at a time."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from webhook_admin.db import Transaction
-from webhook_admin.db.bulk import bulk, first_rows
-from webhook_admin.queue.clock import moment
-from webhook_admin.queue.lanes import KEY, Key
+from webhook_admin.db.bulk import bulk
 
 
 class State(StrEnum):
@@ -27,77 +23,6 @@ class State(StrEnum):
     """Its webhook or its account was deleted, or its webhook is disabled."""
     SKIPPED = "SKIPPED"
     """The payload format cannot express the event, or a newer status of its message has superseded it."""
-
-
-class Wanted(NamedTuple):
-    """How many more deliveries of a lane may be started, and the ids of those in flight, which are left out."""
-
-    key: Key
-    limit: int
-    in_flight: Sequence[str]
-
-
-class Position(NamedTuple):
-    """A place in the order of a lane's pending deliveries."""
-
-    due_at: int
-    id: str
-
-
-class WebhookNow(Struct, frozen=True, kw_only=True):
-    """An account's webhook as it is at this moment, as far as an attempt needs it.
-
-    `signing_secrets` are those that are valid, encrypted, the newest first.
-    """
-
-    id: str
-    revision: int
-    status: str
-    disabled_reason: str | None
-    callback_url: str
-    payload_format: str
-    ordering: str
-    superseded: str
-    signing_secrets: tuple[bytes, ...]
-
-
-class Due(Struct, frozen=True, kw_only=True):
-    """A delivery whose time has come, with its account's webhook, if there is one. Times are in milliseconds.
-
-    `attempts` counts the attempts that were begun, `recorded` those that are on record, `attempts_before` those from
-    before the delivery was resent. A `test` has one attempt.
-    """
-
-    account_id: str
-    id: str
-    destination: str
-    message_id: str
-    channel: str
-    event: str
-    webhook_id: str | None
-    payload_format: str | None
-    body: str | None
-    state_detail: str | None
-    due_at: int
-    attempts: int
-    recorded: int
-    begun_at: int | None
-    created_at: int
-    test: bool
-    has_account: bool
-    webhook: WebhookNow | None
-    attempts_before: int = 0
-    resent_at: int | None = None
-
-    @property
-    def starts_at(self) -> int:
-        """When the retry schedule and the greatest age began."""
-        return self.created_at if self.resent_at is None else self.resent_at
-
-    @property
-    def lane(self) -> Key:
-        """The lane that it is in."""
-        return Key(self.account_id, self.destination)
 
 
 class Transition(Struct, frozen=True, kw_only=True):
@@ -124,151 +49,6 @@ UNCHANGED = (
 )
 in_key_order = attrgetter("account_id", "id")
 """Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
-
-_DUE_COLUMNS = """
-    deliveries.account_id, deliveries.id, deliveries.destination, deliveries.message_id, deliveries.channel,
-    deliveries.event, deliveries.webhook_id, deliveries.payload_format, deliveries.body, deliveries.state_detail,
-    deliveries.due_at, deliveries.attempts, deliveries.recorded, deliveries.begun_at, deliveries.created_at,
-    deliveries.test, deliveries.attempts_before, deliveries.resent_at, accounts.id IS NOT NULL,
-    webhooks.id, webhooks.revision, webhooks.status, webhooks.disabled_reason, webhooks.callback_url,
-    webhooks.payload_format, webhooks.ordering, webhooks.superseded, webhooks.signing_secret,
-    CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
-"""
-
-
-def due(transaction: Transaction, wanted: Sequence[Wanted], now: int) -> list[Due]:
-    """The first due deliveries of each lane that are not in flight, each lane's in order."""
-    by_limit: dict[int, list[Wanted]] = {}
-    for each in wanted:
-        by_limit.setdefault(each.limit, []).append(each)
-    return [found for limit, lanes in by_limit.items() for found in _due(transaction, lanes, limit, now)]
-
-
-def _due(transaction: Transaction, wanted: Sequence[Wanted], limit: int, now: int) -> list[Due]:
-    return _first(
-        transaction,
-        # The ids in flight are given as one string: LIKE finds one in it on both stores.
-        "candidates.due_at <= :now AND given.in_flight NOT LIKE '%' || candidates.id || '%'",
-        {"in_flight": "text"},
-        [(*each.key, ",".join(each.in_flight)) for each in wanted],
-        limit,
-        now,
-    )
-
-
-def pending(transaction: Transaction, key: Key, after: Position, limit: int, now: int) -> list[Due]:
-    """The first pending deliveries of the lane behind `after` that are not in flight, whenever they are due."""
-    return _first(
-        transaction,
-        "(candidates.due_at, candidates.id) > (given.after_due_at, given.after_id) "
-        "AND candidates.attempts = candidates.recorded",
-        {"after_due_at": "bigint", "after_id": "text"},
-        [(*key, *after)],
-        limit,
-        now,
-    )
-
-
-def _first(
-    transaction: Transaction,
-    chosen: str,
-    columns: dict[str, str],
-    rows: Sequence[Sequence[Any]],
-    limit: int,
-    now: int,
-) -> list[Due]:
-    """The first pending deliveries, `limit` of each lane, that are `chosen`. Each row begins with a lane's key."""
-    first = first_rows(
-        transaction,
-        "deliveries",
-        f"""
-        WHERE candidates.account_id = given.account_id AND candidates.destination = given.destination
-            AND candidates.due_at IS NOT NULL AND {chosen}
-        ORDER BY candidates.due_at, candidates.id LIMIT :limit
-        """,
-    )
-    found = bulk(
-        transaction,
-        f"""
-        SELECT {_DUE_COLUMNS}
-        FROM {{given}} {first}
-            LEFT JOIN accounts
-                ON accounts.id = deliveries.account_id AND accounts.created_at = deliveries.account_created_at
-            LEFT JOIN webhooks ON webhooks.account_id = deliveries.account_id
-        ORDER BY deliveries.due_at, deliveries.id
-        """,
-        KEY | columns,
-        rows,
-        now=now,
-        moment=moment(now),
-        limit=limit,
-    )
-    return list(map(_read, found))
-
-
-def _read(row: Row[Any]) -> Due:
-    # Unpacked at once: asking an SQLAlchemy row for each column by name takes several times as long.
-    (
-        account_id,
-        id_,
-        destination,
-        message_id,
-        channel,
-        event,
-        webhook_id,
-        payload_format,
-        body,
-        state_detail,
-        due_at,
-        attempts,
-        recorded,
-        begun_at,
-        created_at,
-        test,
-        attempts_before,
-        resent_at,
-        has_account,
-        *webhook,
-    ) = tuple(row)
-    return Due(
-        account_id=account_id,
-        id=id_,
-        destination=destination,
-        message_id=message_id,
-        channel=channel,
-        event=event,
-        webhook_id=webhook_id,
-        payload_format=payload_format,
-        body=body,
-        state_detail=state_detail,
-        due_at=due_at,
-        attempts=attempts,
-        recorded=recorded,
-        begun_at=begun_at,
-        created_at=created_at,
-        test=bool(test),
-        attempts_before=attempts_before,
-        resent_at=resent_at,
-        has_account=bool(has_account),
-        webhook=_read_webhook(*webhook),
-    )
-
-
-def _read_webhook(id_: str | None, *columns: Any) -> WebhookNow | None:
-    if id_ is None:
-        return None
-    revision, status, disabled_reason, callback_url, payload_format, ordering, superseded, *signing_secrets = columns
-    return WebhookNow(
-        id=id_,
-        revision=revision,
-        status=status,
-        disabled_reason=disabled_reason,
-        callback_url=callback_url,
-        payload_format=payload_format,
-        ordering=ordering,
-        superseded=superseded,
-        signing_secrets=tuple(filter(None, signing_secrets)),
-    )
 
 
 def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from webhook_admin.db import Transaction, row_lock
 from webhook_admin.db.bulk import bulk, first_rows
-from webhook_admin.queue.deliveries import Due
+from webhook_admin.queue.due_deliveries import Due
 
 BLOCKED = "It waits for an earlier status of the same message."
 """The `state_detail` of a delivery that waits for a sibling."""
