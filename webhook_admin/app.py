@@ -11,6 +11,7 @@ from webhook_admin.queue.group_commit import GroupCommit
 from webhook_admin.web import resources
 from webhook_admin.web.context import Parts
 from webhook_admin.web.problems import Application
+from webhook_admin.web.rate_limit import RateLimit
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -20,7 +21,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_environment()
     logs.configure(settings.log_level, settings.log_format)
-    database = Database(settings.database_url)
     app = Application(__name__, static_folder=None)
-    resources.init_app(app, Parts(settings, database, load_cipher(settings), LastUsed(database), GroupCommit(database)))
+    resources.init_app(app, make_parts(settings))
     return app
+
+
+def make_parts(settings: Settings) -> Parts:
+    """What the API works with. Touches the store at the first request only. Raises `Misconfigured`."""
+    database = Database(settings.database_url)
+    return Parts(
+        settings=settings,
+        database=database,
+        cipher=load_cipher(settings),
+        last_used=LastUsed(database),
+        group_commit=GroupCommit(database),
+        rate_limit=RateLimit(settings.rate_limit),
+    )

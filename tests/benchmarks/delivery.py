@@ -31,6 +31,10 @@ def _lanes(count: int, formats: Sequence[str] = (filling.DEFAULT,)) -> Run:
     return lambda place, options: full_load.lanes(place, count, options.events, options.events, formats)
 
 
+def _in_order(place: Place, options: Options) -> str:
+    return full_load.lanes(place, 1_000, options.events, options.events, options=full_load.IN_ORDER)
+
+
 def _one_lane(length: Callable[[Options], int]) -> Run:
     return lambda place, options: full_load.lanes(place, 1, length(options), options.events // 4)
 
@@ -39,6 +43,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "sender": Scenario(title="the sender without a store", run=full_load.sender_alone, is_ceiling=True),
     "loop": Scenario(title="the loop without sending", run=full_load.loop_alone, is_ceiling=True),
     "lanes": Scenario(title="1,000 lanes", run=_lanes(1_000)),
+    "order": Scenario(title="1,000 lanes, order and superseded", run=_in_order),
     "info": Scenario(title="1,000 lanes, log level info", run=_lanes(1_000), settings={"log_level": "info"}),
     "many-lanes": Scenario(title="20,000 lanes", run=_lanes(20_000)),
     "formats": Scenario(title="1,000 lanes, five formats", run=_lanes(1_000, filling.FORMATS)),

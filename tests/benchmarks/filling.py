@@ -3,7 +3,7 @@
 import http.client
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,8 +34,13 @@ class Client:
         return json.loads(answer)
 
 
-def register(installation: Installation, callback_urls: Sequence[str], formats: Sequence[str] = (DEFAULT,)) -> None:
-    """Make `account-0` and so on, one for each callback URL, with the payload formats in turn."""
+def register(
+    installation: Installation,
+    callback_urls: Sequence[str],
+    formats: Sequence[str] = (DEFAULT,),
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Make `account-0` and so on, one for each callback URL, with the payload formats in turn; all with `options`."""
     numbered = list(zip(range(len(callback_urls)), callback_urls, itertools.cycle(formats)))
 
     def make(part: Iterable[tuple[int, str, str]]) -> None:
@@ -43,7 +48,8 @@ def register(installation: Installation, callback_urls: Sequence[str], formats: 
         for number, url, payload_format in part:
             account = f"account-{number}"
             client.call("PUT", f"/accounts/{account}", {})
-            client.call("POST", WEBHOOK, {"callbackUrl": url, "payloadFormat": payload_format}, account)
+            body = {"callbackUrl": url, "payloadFormat": payload_format} | dict(options or {})
+            client.call("POST", WEBHOOK, body, account)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(make, (numbered[start::THREADS] for start in range(THREADS))))

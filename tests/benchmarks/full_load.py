@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from sqlalchemy import URL, text
@@ -12,10 +12,19 @@ from tests.benchmarks import filling, metering
 from tests.benchmarks.place import Options, Place
 from webhook_admin.db import Database
 
+IN_ORDER = {"ordering": "message", "superseded": "skip"}
 
-def lanes(place: Place, lanes: int, events: int, measured: int, formats: Sequence[str] = (filling.DEFAULT,)) -> str:
-    """Deliver the first `measured` of the events from so many lanes, all to one origin."""
-    _fill(place, lanes, events, formats)
+
+def lanes(
+    place: Place,
+    lanes: int,
+    events: int,
+    measured: int,
+    formats: Sequence[str] = (filling.DEFAULT,),
+    options: Mapping[str, str] | None = None,
+) -> str:
+    """Deliver the first `measured` of the events from so many lanes, all to one origin, with the webhooks' options."""
+    _fill(place, lanes, events, formats, options)
     figures = metering.deliver(place.installation, place.postmaster, place.receiver, measured)
     _require_success(place.installation.store)
     return str(figures)
@@ -32,8 +41,10 @@ def sender_alone(place: Place, options: Options) -> str:
     return _ceiling(place, "bare", options.events, place.url)
 
 
-def _fill(place: Place, lanes: int, events: int, formats: Sequence[str]) -> None:
-    filling.register(place.installation, [place.url] * lanes, formats)
+def _fill(
+    place: Place, lanes: int, events: int, formats: Sequence[str], options: Mapping[str, str] | None = None
+) -> None:
+    filling.register(place.installation, [place.url] * lanes, formats, options)
     filling.post(place.installation, (filling.event(number, lanes, formats) for number in range(events)))
     place.installation.api.stop()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.soak import slow_receivers, stores
+from tests.soak import slow_receivers
 from tests.soak.report import broken
 
 CHECKOUT = Path(__file__).parents[2]
@@ -21,11 +21,13 @@ SMALL = ("--regulars", "12", "--seconds", "2", *PLACES)
 LENIENT = ("--floor", "800")
 
 
-@pytest.mark.parametrize("kind", stores.KINDS)
-@pytest.mark.parametrize(("attack", "scale"), [("4000", "0.1"), ("100x50", "0.1"), ("dead", "0.1")])
-def test_attackers_delay_no_other_account(kind: str, attack: str, scale: str) -> None:
+# The rules are the same for both stores; what they cost is for the soak.
+@pytest.mark.parametrize(
+    ("attack", "kind"), [("4000", "sqlite"), ("4000", "postgresql"), ("100x50", "postgresql"), ("dead", "sqlite")]
+)
+def test_attackers_delay_no_other_account(attack: str, kind: str) -> None:
     """While one account has hanging origins, or many have, honest accounts' events are received within a second."""
-    command = [sys.executable, "-m", "tests.soak.isolation", "--store", kind, "--only", attack, "--scale", scale]
+    command = [sys.executable, "-m", "tests.soak.isolation", "--store", kind, "--only", attack, "--scale", "0.1"]
     command += [*SMALL, *LENIENT]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

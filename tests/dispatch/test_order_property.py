@@ -56,7 +56,7 @@ def events_of(account_id: str, batches: Sequence[Batch]) -> list[list[Event]]:
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES, answers=ANSWERS, steps=STEPS, superseded=st.sampled_from(Superseded))
 def test_a_receiver_never_sees_a_status_after_a_newer_one(
     queue: Queue,

@@ -193,7 +193,7 @@ def test_a_backlog_does_not_hold_it_up(dispatch: Dispatch, receiver: Receiver, c
     """Behind deliveries to a receiver that hangs, a test of another URL is sent at once."""
     register(customer, receiver.url("/hang", hang))
     queue.accept(*map(queued_event, range(100)))
-    dispatch()
+    dispatch(request_timeout=1)
     wait_until(lambda: receiver.requests)
     send(customer, callbackUrl=receiver.url("/new"))
     queue.wait_for(DELIVERED=1, PENDING=100)

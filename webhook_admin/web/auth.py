@@ -15,7 +15,6 @@ from webhook_admin.errors import (
     Unauthenticated,
 )
 from webhook_admin.web.context import connection, now, parts
-from webhook_admin.web.rate_limit import RateLimit
 
 CALLER = "webhook_admin.caller"
 """The key of an environ under which a server finds the id of the API key that a request was sent with."""
@@ -29,7 +28,7 @@ class Access(Enum):
     PLATFORM = "platform keys"
 
 
-def init_app(app: Flask, access: dict[str, Access], rate_limit: RateLimit) -> None:
+def init_app(app: Flask, access: dict[str, Access]) -> None:
     """Guard the app's blueprints; `access` says whose keys open which, by blueprint name."""
 
     @app.before_request
@@ -39,7 +38,7 @@ def init_app(app: Flask, access: dict[str, Access], rate_limit: RateLimit) -> No
         if needed is not Access.ANYONE:
             caller = _authenticate(needed)
             if caller.account_id is not None:
-                rate_limit.take(caller.key_id)
+                parts().rate_limit.take(caller.key_id)
 
 
 def account_id() -> str:

@@ -14,6 +14,7 @@ from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
 from webhook_admin.last_used import LastUsed
 from webhook_admin.queue.group_commit import GroupCommit
+from webhook_admin.web.rate_limit import RateLimit
 
 _NAME = "webhook_admin"
 
@@ -27,6 +28,7 @@ class Parts:
     cipher: MultiFernet
     last_used: LastUsed
     group_commit: GroupCommit
+    rate_limit: RateLimit
 
     def close(self) -> None:
         """End what goes on in the background, and close the store."""

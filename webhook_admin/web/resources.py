@@ -26,7 +26,6 @@ from webhook_admin.web import (
     webhooks,
 )
 from webhook_admin.web.auth import Access
-from webhook_admin.web.rate_limit import RateLimit
 
 _RESOURCES = {
     delivery_status.blueprint: Access.ACCOUNT,
@@ -52,7 +51,7 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     request_log.init_app(app)
     problems.init_app(app)
     access = {blueprint.name: access for blueprint, access in _RESOURCES.items()}
-    auth.init_app(app, access, RateLimit(parts.settings.rate_limit))
+    auth.init_app(app, access)
     deliveries.init_app(app)
     api = openapi.init_app(app)
     openapi_webhooks.describe(api)
