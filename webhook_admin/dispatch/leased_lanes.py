@@ -21,7 +21,7 @@ QUANTUM = 1_000
 """For how many milliseconds a lane with more to do keeps its lease while others wait for one."""
 
 
-MAX_UNPROVEN_STARTS = 16
+MAX_UNPROVEN_STARTS = 8
 """How many requests of untried and failing lanes start in a turn. Most need a new connection, and a TLS handshake takes
 30 times the CPU of a request: many of them at once would hold up the event loop, and with it everybody. Failing lanes
 are sure of a quarter of them.
