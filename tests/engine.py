@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from conftest import wait_until
 from cryptography.fernet import MultiFernet
 from sqlalchemy import Connection, Row, select
 
+from tests.waiting import wait_until
 from webhook_admin import accounts, encryption, webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database

@@ -1,15 +1,12 @@
-"""Fixtures of the delivery engine's tests, which load them with `pytest_plugins`.
-
-Not a conftest.py: there would be two modules of that name.
-"""
+"""Fixtures of tests that run a dispatcher: the queue, a receiver, and the dispatcher itself."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from engine import Configure, Dispatch, Queue, Running
-from receiver import Receiver
 
+from tests.engine import Configure, Dispatch, Queue, Running
+from tests.receiver import Receiver
 from webhook_admin import encryption
 from webhook_admin.config import Settings
 from webhook_admin.db import Database

@@ -1,14 +1,12 @@
-"""The fixture that opens shells, which tests load with `pytest_plugins`.
-
-Not a conftest.py: there would be two modules of that name.
-"""
+"""The fixture that opens shells."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shells import OpenShell, Shell
+
+from tests.shells import OpenShell, Shell
 
 
 @pytest.fixture

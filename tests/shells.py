@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import wait_until
+from tests.waiting import wait_until
 
 
 class Shell:

@@ -10,9 +10,9 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from conftest import URL_1, WEBHOOK, Api
 from sqlalchemy import URL
 
+from tests.api import URL_1, WEBHOOK, Api
 from webhook_admin import cli, errors
 from webhook_admin.cli import main, refusals
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from engine import OWN_URL, URL, Dispatch, Queue, event
-from receiver import Receiver, answer
 
+from tests.engine import OWN_URL, URL, Dispatch, Queue, event
+from tests.receiver import Receiver, answer
 from webhook_admin.cli import main
-
-pytest_plugins = ["engine_fixtures"]
 
 Run = Callable[..., Result]
 ROW = [

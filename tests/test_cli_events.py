@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import URL_1, Api, Process
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
+from tests.api import URL_1, Api
+from tests.processes import Process
 from webhook_admin.cli import main
 from webhook_admin.cli.events import lines
 from webhook_admin.cli.events.lines import batches

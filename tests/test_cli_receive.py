@@ -18,15 +18,13 @@ from pathlib import Path
 import pytest
 import requests
 from click.testing import CliRunner
-from conftest import wait_until
-from engine import Configure, Dispatch, Queue, event
 from standardwebhooks import Webhook
 
+from tests.engine import Configure, Dispatch, Queue, event
+from tests.waiting import wait_until
 from webhook_admin.cli import main
 from webhook_admin.cli.receive.certificate import certificate_in
 from webhook_admin.cli.receive.verify import find_fault, find_secret
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwbXl9SUrE4Rk="

@@ -10,13 +10,11 @@ from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner, Result
-from engine import Queue, event
 
+from tests.engine import Queue, event
 from webhook_admin.cli import main
 from webhook_admin.models import deliveries as table
 from webhook_admin.queue import resend
-
-pytest_plugins = ["engine_fixtures"]
 
 Run = Callable[..., Result]
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from engine import URL, Dispatch, Queue
-from receiver import Receiver, answer
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.engine import URL, Dispatch, Queue
+from tests.receiver import Receiver, answer
 from webhook_admin import signing_secrets
 from webhook_admin.cli import main
 from webhook_admin.models import webhooks
-
-pytest_plugins = ["engine_fixtures"]
 
 Run = Callable[..., Result]
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
-from conftest import URL_1, WEBHOOK, Process, wait_until
-from linearizability import Operation, linearizable
 from sqlalchemy import func, select
 
+from tests.api import URL_1, WEBHOOK
+from tests.linearizability import Operation, linearizable
+from tests.processes import Process
+from tests.waiting import wait_until
 from webhook_admin import accounts, keys, models
 from webhook_admin.db import Database
 

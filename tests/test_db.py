@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import _dsn, wait_until
 from sqlalchemy import URL, event, insert, select, text
 
+from tests.stores import dsn
+from tests.waiting import wait_until
 from webhook_admin import accounts
 from webhook_admin.db import Database
 from webhook_admin.errors import StoreUnavailable
@@ -163,7 +164,7 @@ def test_a_connection_that_postgresql_has_closed_is_not_used(postgresql_url: URL
     """After a restart of the server the first request already succeeds."""
     with closing(Database(postgresql_url)) as database:
         assert count(database) == 0
-        with psycopg.connect(_dsn(postgresql_url), autocommit=True) as admin:
+        with psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
             others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
             admin.execute(f"SELECT pg_terminate_backend(pid) {others}")
             wait_until(lambda: admin.execute(f"SELECT count(*) {others}").fetchone() == (0,))

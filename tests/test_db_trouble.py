@@ -9,16 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import URL_1, WEBHOOK, Api, wait_until
-from engine import Dispatch, Queue, event
-from receiver import Receiver
 from sqlalchemy import URL, text
 
+from tests.api import URL_1, WEBHOOK, Api
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver
+from tests.waiting import wait_until
 from webhook_admin import logs
 from webhook_admin.db import Database, trouble
 from webhook_admin.errors import Misconfigured, StoreUnavailable
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 PREAMBLE = 'connection failed: connection to server at "10.0.0.5", port 5432 failed: '

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from conftest import Api
+
+from tests.api import Api
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 

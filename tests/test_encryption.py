@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import URL_1
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
+from tests.api import URL_1
 from webhook_admin import accounts, encryption, webhooks
 from webhook_admin.config import Settings
 from webhook_admin.db import Database

@@ -10,9 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, Api, Process
 from openapi_python_client import Config, MetaType, generate
 from openapi_python_client.config import ConfigFile
+
+from tests.api import URL_1, URL_2, Api
+from tests.processes import Process
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())

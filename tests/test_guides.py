@@ -11,14 +11,16 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-import format_tables
 import pytest
 import requests
-from conftest import WEBHOOK, Api, Process, wait_until
-from guides_text import GUIDES, ROOT, guide, run_shell
-from shells import OpenShell, free_port, listens
 from sqlalchemy import URL
 
+from tests import format_tables
+from tests.api import WEBHOOK, Api
+from tests.guides_text import GUIDES, ROOT, guide, run_shell
+from tests.processes import Process
+from tests.shells import OpenShell, free_port, listens
+from tests.waiting import wait_until
 from webhook_admin import formats
 from webhook_admin.config import Settings
 from webhook_admin.events import Reason
@@ -27,8 +29,6 @@ from webhook_admin.queue.deliveries import State
 from webhook_admin.sender.request import Outcome
 from webhook_admin.verification.findings import FindingCode
 from webhook_admin.web.event_schemas import Event, EventDetails
-
-pytest_plugins = ["shell_fixtures"]
 
 CUSTOMERS, FORMATS_GUIDE, PLATFORM, OPERATIONS = map(guide, ["customers", "formats", "platform", "operations"])
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -12,17 +12,15 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import wait_until
-from engine import Configure, Dispatch, Queue, event
-from guides_text import guide
-from receiver import AUTHORITY
-from test_guides import ON_SQLITE, PROGRAMS, SUFFIXES, require
 
+from tests.engine import Configure, Dispatch, Queue, event
+from tests.guides_text import guide
+from tests.receiver import AUTHORITY
+from tests.test_guides import ON_SQLITE, PROGRAMS, SUFFIXES, require
+from tests.waiting import wait_until
 from webhook_admin import formats
 from webhook_admin.dispatch import signing
 from webhook_admin.formats import FORMATS
-
-pytest_plugins = ["engine_fixtures"]
 
 SHOWN = guide("customers").section("Verify notifications")
 SECRET, OTHER_SECRET = ("whsec_" + base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))

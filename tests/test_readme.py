@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from conftest import Process, wait_until
-from guides_text import GUIDES, README, ROOT
-from shells import OpenShell, free_port, listens
 
+from tests.guides_text import GUIDES, README, ROOT
+from tests.processes import Process
+from tests.shells import OpenShell, free_port, listens
+from tests.waiting import wait_until
 from webhook_admin.cli import COMMANDS, main
-
-pytest_plugins = ["shell_fixtures"]
 
 TOUR = README.section("Try it in five minutes")
 DOCUMENTS = {file.name: file.read_text() for file in [ROOT / "README.md", *GUIDES.glob("*.md")]}

@@ -10,9 +10,10 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
-from conftest import URL_1, Api, Process
 from flask import Flask
 
+from tests.api import URL_1, Api
+from tests.processes import Process
 from webhook_admin.events import UNSUCCESSFUL
 
 # More, or others, by the environment: SCHEMATHESIS_EXAMPLES=200 SCHEMATHESIS_SEED=2 pytest tests/test_schemathesis.py

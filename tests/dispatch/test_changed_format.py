@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from conftest import WEBHOOK, Api, wait_until
-from engine import Dispatch, Queue, event
-from receiver import Behaviour, Received, Receiver, answer, hold, in_turn
 from standardwebhooks.webhooks import Webhook as Verifier
 
-pytest_plugins = ["engine_fixtures"]
+from tests.api import WEBHOOK, Api
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Behaviour, Received, Receiver, answer, hold, in_turn
+from tests.waiting import wait_until
 
 FAIL = answer(500)
 SOON = {"retry_schedule": "0.05,0.05"}

@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import WEBHOOK, Api, wait_until
-from engine import Dispatch, Queue, event
-from receiver import Receiver, answer, in_turn
 from sqlalchemy import update
 
+from tests.api import WEBHOOK, Api
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver, answer, in_turn
+from tests.waiting import wait_until
 from webhook_admin import testing
 from webhook_admin.models import lanes
-
-pytest_plugins = ["engine_fixtures"]
 
 FAIL = answer(500)
 OK = answer()

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from engine import URL, event
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.engine import URL, event
 from webhook_admin.dispatch import decide
 from webhook_admin.dispatch.decide import Ended, Sending
 from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND, Policy

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Process, wait_until
-from engine import Configure, Dispatch, Queue, event
-from receiver import Receiver, answer, hang, hold
 
-pytest_plugins = ["engine_fixtures"]
+from tests.engine import Configure, Dispatch, Queue, event
+from tests.processes import Process
+from tests.receiver import Receiver, answer, hang, hold
+from tests.waiting import wait_until
 
 Start = Callable[..., Process]
 # What stops at once stops within this many seconds, on a busy machine too.

@@ -7,15 +7,13 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import wait_until
-from engine import LONG_AGO, Dispatch, Queue, event
-from receiver import Receiver, after, answer, hold, in_turn
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.engine import LONG_AGO, Dispatch, Queue, event
+from tests.receiver import Receiver, after, answer, hold, in_turn
+from tests.waiting import wait_until
 from webhook_admin import webhooks
 from webhook_admin.dispatch import decide
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 

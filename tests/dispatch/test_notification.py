@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import pytest
-from engine import event
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.engine import event
 from webhook_admin import formats
 from webhook_admin.dispatch import signing
 from webhook_admin.dispatch.notification import headers

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from engine import event
 from msgspec.structs import replace
-from test_decide import NOW, WEBHOOK, due
 
+from tests.dispatch.test_decide import NOW, WEBHOOK, due
+from tests.engine import event
 from webhook_admin.dispatch import order
 from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND
 from webhook_admin.events import Status

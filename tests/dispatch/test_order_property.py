@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import count
 
-from conftest import wait_until
-from engine import Configure, Queue, Running, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from receiver import Behaviour, Receiver, after, answer, in_turn
 
+from tests.engine import Configure, Queue, Running, event
+from tests.receiver import Behaviour, Receiver, after, answer, in_turn
+from tests.waiting import wait_until
 from webhook_admin.events import Event, Status
 from webhook_admin.webhooks import Superseded
-
-pytest_plugins = ["engine_fixtures"]
 
 ACCOUNTS = count()
 MESSAGES = ("m1", "m2")

@@ -5,14 +5,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from conftest import wait_until
-from engine import Dispatch, Queue, event
-from gate import Gate
-from receiver import Receiver, answer, hold, in_turn
-
+from tests.dispatch.gate import Gate
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver, answer, hold, in_turn
+from tests.waiting import wait_until
 from webhook_admin.queue.siblings import BLOCKED
-
-pytest_plugins = ["engine_fixtures"]
 
 FAIL = answer(500)
 

@@ -2,13 +2,13 @@
 
 import json
 
-from conftest import WEBHOOK, Api, wait_until
-from engine import Dispatch, Queue, event
-from receiver import Receiver, answer, hold, in_turn
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-pytest_plugins = ["engine_fixtures"]
+from tests.api import WEBHOOK, Api
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver, answer, hold, in_turn
+from tests.waiting import wait_until
 
 FAIL = answer(500)
 

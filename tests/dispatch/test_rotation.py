@@ -9,20 +9,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import wait_until
-from engine import Dispatch, Queue, event
-from gate import Gate
-from receiver import Received, Receiver, answer, hold, in_turn
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.dispatch.gate import Gate
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Received, Receiver, answer, hold, in_turn
+from tests.waiting import wait_until
 from webhook_admin import signing_secrets
 from webhook_admin.errors import RotationInProgress
 from webhook_admin.models import webhooks
 from webhook_admin.queue.lanes import Standing
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation import FAST, HANGING, TIMEOUT, TURN, Receiver, Simulation, answering
 
+from tests.dispatch.simulation import FAST, HANGING, TIMEOUT, TURN, Receiver, Simulation, answering
 from webhook_admin.dispatch.leased_lanes import MAX_UNPROVEN_STARTS
 from webhook_admin.queue.lanes import Standing
 

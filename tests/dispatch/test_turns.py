@@ -4,14 +4,12 @@ import time
 from typing import Any
 
 import pytest
-from conftest import wait_until
-from engine import Dispatch, Queue, event
-from gate import Gate
-from receiver import Receiver, answer
 
+from tests.dispatch.gate import Gate
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver, answer
+from tests.waiting import wait_until
 from webhook_admin.dispatch import decide, retry
-
-pytest_plugins = ["engine_fixtures"]
 
 FAIL = answer(500)
 

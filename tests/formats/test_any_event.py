@@ -2,10 +2,10 @@
 
 import json
 
-from any_event import EVENTS, bounded
 from hypothesis import given
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests.formats.any_event import EVENTS, bounded
 from webhook_admin import formats
 from webhook_admin.events import Event
 from webhook_admin.formats import FORMATS

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from document_receivers import KEY, RECEIVERS, Log, listening
-from golden_files import Case, canonical, cases
 
+from tests.formats.document_receivers import KEY, RECEIVERS, Log, listening
+from tests.formats.golden_files import Case, canonical, cases
 from webhook_admin import formats
 
 Post = Callable[[bytes], int]

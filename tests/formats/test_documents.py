@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 import pytest
-from documents import EXAMPLES, MTA_CODES, ROUTEE
-from golden_files import FOLDER, read
 
+from tests.formats.documents import EXAMPLES, MTA_CODES, ROUTEE
+from tests.formats.golden_files import FOLDER, read
 from webhook_admin.formats import FORMATS
 from webhook_admin.formats.mta_v1 import Code
 

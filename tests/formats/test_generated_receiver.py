@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_files import cases
 from openapi_python_client import Config, MetaType, generate
 from openapi_python_client.config import ConfigFile
 
+from tests.formats.golden_files import cases
 from webhook_admin.formats import FORMATS
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "openapi.json"

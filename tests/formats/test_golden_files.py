@@ -3,11 +3,11 @@
 import json
 from itertools import product
 
-import golden_files
 import pytest
-from golden_files import cases
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests.formats import golden_files
+from tests.formats.golden_files import cases
 from webhook_admin import formats
 from webhook_admin.events import UNSUCCESSFUL, Event, Reason, Status
 from webhook_admin.formats import FORMATS

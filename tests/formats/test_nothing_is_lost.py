@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from any_event import EVENTS, bounded
 from hypothesis import given
 
+from tests.formats.any_event import EVENTS, bounded
 from webhook_admin import formats
 from webhook_admin.events import Event
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_files import cases
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
+from tests.formats.golden_files import cases
 from webhook_admin.formats import FORMATS
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from golden_files import cases
 
+from tests.formats.golden_files import cases
 from webhook_admin import formats
 from webhook_admin.events import UNSUCCESSFUL, Event, Reason
 

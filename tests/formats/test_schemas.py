@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from golden_files import cases
 from jsonschema import Draft202012Validator
 
+from tests.formats.golden_files import cases
 from webhook_admin.formats import FORMATS
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-import golden_files
 import pytest
-import test_golden_files as shared_suite
 
 import webhook_admin
+from tests.formats import golden_files
+from tests.formats import test_golden_files as shared_suite
 from webhook_admin.formats import FORMATS
 
 HERE = Path(__file__).parent
@@ -22,13 +22,15 @@ SIXTH = HERE / "sixth"
 def test_passes_the_shared_suite_without_further_change(tmp_path: Path) -> None:
     """Whoever adds a format changes no test and no other code: shown on a copy of both."""
     shutil.copytree(Path(webhook_admin.__file__).parent, tmp_path / "webhook_admin")
-    shutil.copytree(HERE, tmp_path / "tests", ignore=shutil.ignore_patterns("sixth", "__pycache__"))
+    shutil.copytree(HERE, tmp_path / "tests" / "formats", ignore=shutil.ignore_patterns("sixth", "__pycache__"))
     shutil.copy(SIXTH / "pager.py", tmp_path / "webhook_admin" / "formats")
-    shutil.copytree(SIXTH / "golden", tmp_path / "tests" / "golden" / "pager")
+    (tmp_path / "tests" / "__init__.py").touch()
+    shutil.copytree(SIXTH / "golden", tmp_path / "tests" / "formats" / "golden" / "pager")
     table = tmp_path / "webhook_admin" / "formats" / "__init__.py"
     lines = table.read_text().replace("import insider, mta_v1,", "import insider, mta_v1, pager,")
     table.write_text(lines.replace('    "mta-v1": mta_v1,\n', '    "mta-v1": mta_v1,\n    "pager": pager,\n'))
-    suite = ["tests/test_golden_files.py", "tests/test_any_event.py", "-k", "pager or any_event or each_folder"]
+    suite = ["tests/formats/test_golden_files.py", "tests/formats/test_any_event.py"]
+    suite += ["-k", "pager or any_event or each_folder"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *suite],
         cwd=tmp_path,

@@ -7,16 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from engine import LANE, LONG_AGO, URL, Queue, errors, event, together
 
+from tests.engine import LANE, LONG_AGO, URL, Queue, errors, event, together
 from webhook_admin import accounts
 from webhook_admin.errors import AccountNotFound, EventConflict, InvalidInput
 from webhook_admin.events import Event
 from webhook_admin.queue import clock
 from webhook_admin.queue.accept import Accepted
 from webhook_admin.queue.lanes import Key
-
-pytest_plugins = ["engine_fixtures"]
 
 NAMES = ["a", "b", "c"]
 OWN = "https://orders.example.com:8443/order-1?a=b"

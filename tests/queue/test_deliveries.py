@@ -7,17 +7,16 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from conftest import _dsn, wait_until
-from engine import LANE, LONG_AGO, Queue, event
 
+from tests.engine import LANE, LONG_AGO, Queue, event
+from tests.stores import dsn
+from tests.waiting import wait_until
 from webhook_admin import accounts
 from webhook_admin.queue import attempts, clock, deliveries, due_deliveries
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.lanes import Key
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 
@@ -249,7 +248,7 @@ def test_texts_come_back_as_they_were(queue: Queue, one: Due) -> None:
 def test_who_changes_a_webhook_waits_for_what_is_started(queue: Queue, one: Due, change: str) -> None:
     """Between the last look at a webhook and the start of its requests nobody can change or delete it."""
     changing = threading.Thread(target=make_change, args=(queue, change))
-    with psycopg.connect(_dsn(queue.database.url), autocommit=True) as admin:
+    with psycopg.connect(dsn(queue.database.url), autocommit=True) as admin:
         with queue.database.transaction() as connection:
             assert attempts.hold_unchanged(connection, [one]) == {one.id}
             changing.start()

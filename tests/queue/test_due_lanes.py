@@ -1,14 +1,12 @@
 """Due lanes: which are leased first, and that no account's lanes hide another's."""
 
 import pytest
-from engine import Queue, errors, event, together
 from sqlalchemy import text
 
+from tests.engine import Queue, errors, event, together
 from webhook_admin.queue import clock, due_lanes
 from webhook_admin.queue.due_lanes import FRONT, LOOKED_AT, Ask, Leased
 from webhook_admin.queue.lanes import Key, Standing
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = 1_780_000_000_000
 SECOND = 1_000

@@ -9,11 +9,11 @@ from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
-from conftest import wait_until
-from engine import Queue, errors, event, together
 from sqlalchemy import Connection, func, select
 from sqlalchemy import event as sqlalchemy_event
 
+from tests.engine import Queue, errors, event, together
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.errors import EventConflict, InvalidInput
 from webhook_admin.events import Event
@@ -21,7 +21,6 @@ from webhook_admin.models import deliveries
 from webhook_admin.queue.accept import Accepted
 from webhook_admin.queue.group_commit import GroupCommit
 
-pytest_plugins = ["engine_fixtures"]
 NEW, DUPLICATE, UNROUTED = Accepted(1, 0, 0), Accepted(0, 1, 0), Accepted(0, 0, 1)
 
 

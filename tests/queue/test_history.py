@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from engine import ANY, LANE, LONG_AGO, OWN_URL, URL, Queue, event
 
+from tests.engine import ANY, LANE, LONG_AGO, OWN_URL, URL, Queue, event
 from webhook_admin.db import Page
 from webhook_admin.errors import DeliveryNotFound
 from webhook_admin.models import deliveries as table
@@ -15,8 +15,6 @@ from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.history import Delivery, DeliveryWithAttempts
 from webhook_admin.queue.selection import Filter
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = clock.milliseconds(LONG_AGO)
 SENT_TO = "https://hooks.example.com/then"

@@ -3,13 +3,11 @@
 import random
 
 import pytest
-from engine import LANE, OWN_URL, Queue, errors, event, release, together
 from sqlalchemy import Row, text
 
+from tests.engine import LANE, OWN_URL, Queue, errors, event, release, together
 from webhook_admin.queue import clock, lanes, leases
 from webhook_admin.queue.lanes import Key, Standing
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = 1_780_000_000_000
 SECOND = 1_000

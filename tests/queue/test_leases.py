@@ -5,16 +5,15 @@ from contextlib import closing
 
 import psycopg
 import pytest
-from conftest import _dsn, wait_until
-from engine import LANE, OWN_URL, Queue, event, release
 from sqlalchemy import URL
 
+from tests.engine import LANE, OWN_URL, Queue, event, release
+from tests.stores import dsn
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.queue import clock, lanes, leases
 from webhook_admin.queue.lanes import Key, Standing
 from webhook_admin.queue.leases import Lease
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = 1_780_000_000_000
 SECOND = 1_000
@@ -134,7 +133,7 @@ def test_a_lane_that_is_being_marked_is_settled_later(queue: Queue, lane: Key) -
 
 def test_a_change_waits_for_what_is_being_settled(postgresql_url: URL) -> None:
     """A webhook that is changed after its lane's orphans were looked for marks the lane again."""
-    with closing(Database(postgresql_url)) as database, psycopg.connect(_dsn(postgresql_url), autocommit=True) as admin:
+    with closing(Database(postgresql_url)) as database, psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         with database.transaction() as connection:
@@ -149,11 +148,11 @@ def test_a_change_waits_for_what_is_being_settled(postgresql_url: URL) -> None:
 
 def test_a_release_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
     """A lane whose release has waited for an accept to commit is due with what was accepted."""
-    with closing(Database(postgresql_url)) as database, psycopg.connect(_dsn(postgresql_url), autocommit=True) as admin:
+    with closing(Database(postgresql_url)) as database, psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         queue.finish(queue.deliveries())
-        with psycopg.connect(_dsn(postgresql_url)) as accepting:
+        with psycopg.connect(dsn(postgresql_url)) as accepting:
             accepting.execute("UPDATE lanes SET due_at = due_at")
             accepting.execute("UPDATE deliveries SET state = 'PENDING', due_at = %s", [NOW + 7])
             releasing = threading.Thread(target=queue.release, args=(lane,))
@@ -166,7 +165,7 @@ def test_a_release_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
 
 def test_an_accept_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
     """A lane that becomes idle while an event for it comes in is due with it."""
-    with closing(Database(postgresql_url)) as database, psycopg.connect(_dsn(postgresql_url), autocommit=True) as admin:
+    with closing(Database(postgresql_url)) as database, psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         queue.finish(queue.deliveries())
@@ -183,7 +182,7 @@ def test_an_accept_sees_what_it_has_waited_for(postgresql_url: URL) -> None:
 
 def test_an_accept_sees_that_the_lane_was_pruned(postgresql_url: URL) -> None:
     """A lane that is deleted while an event for it comes in is made anew."""
-    with closing(Database(postgresql_url)) as database, psycopg.connect(_dsn(postgresql_url), autocommit=True) as admin:
+    with closing(Database(postgresql_url)) as database, psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         queue.finish(queue.deliveries())

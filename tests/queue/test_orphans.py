@@ -3,16 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from engine import LANE, LONG_AGO, URL, Queue, event
 from sqlalchemy import text
 
+from tests.engine import LANE, LONG_AGO, URL, Queue, event
 from webhook_admin import accounts
 from webhook_admin.queue import attempts, clock, due_deliveries, orphans
 from webhook_admin.queue.attempts import Begun
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.lanes import Key
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 ORIGIN = "https://orders.example.com:443"

@@ -7,9 +7,9 @@ from itertools import product
 from typing import Any
 
 import pytest
-from engine import Queue, release
 from sqlalchemy import Connection, text
 
+from tests.engine import Queue, release
 from webhook_admin.queue import attempts, clock, deliveries, due_deliveries, due_lanes, history, lanes, leases, resend
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import State, Transition
@@ -17,8 +17,6 @@ from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
 from webhook_admin.queue.lanes import Key, Standing
 from webhook_admin.queue.selection import Filter
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = 1_780_000_000_000
 BACKLOG = 100_000

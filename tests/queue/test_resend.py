@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from conftest import wait_until
-from engine import ANY, LANE, LONG_AGO, OWN_URL, Queue, errors, event, together
 from sqlalchemy import text
 
+from tests.engine import ANY, LANE, LONG_AGO, OWN_URL, Queue, errors, event, together
+from tests.waiting import wait_until
 from webhook_admin.errors import (
     AccountNotFound,
     DeliveryInFlight,
@@ -24,8 +24,6 @@ from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.resend import Matched
 from webhook_admin.queue.selection import Filter
-
-pytest_plugins = ["engine_fixtures"]
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 NOW = clock.milliseconds(LONG_AGO) + 3_600_000

@@ -5,14 +5,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from engine import LONG_AGO, URL, Queue, event
 from sqlalchemy import Row
 
+from tests.engine import LONG_AGO, URL, Queue, event
 from webhook_admin.models import deliveries as table
 from webhook_admin.queue import clock, selection
 from webhook_admin.queue.selection import Filter
-
-pytest_plugins = ["engine_fixtures"]
 
 STATES = ["PENDING", "DELIVERED", "FAILED", "CANCELLED", "SKIPPED"]
 STATUSES = ["SENT", "DELIVERED", "READ"]

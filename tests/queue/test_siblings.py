@@ -1,13 +1,10 @@
 """Siblings: the deliveries of one message on one channel to one webhook."""
 
-from engine import LANE, LONG_AGO, Queue, event
-
+from tests.engine import LANE, LONG_AGO, Queue, event
 from webhook_admin.queue import clock, deliveries, due_deliveries, siblings
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Position, Wanted
 from webhook_admin.queue.siblings import BLOCKED, MAX_SIBLINGS
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = clock.milliseconds(LONG_AGO) + 60_000
 OWN = "https://orders.example.com/order-1"

@@ -4,15 +4,13 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from engine import LANE, LONG_AGO, Queue, event
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine import LANE, LONG_AGO, Queue, event
 from webhook_admin.queue import clock, latency, statistics
 from webhook_admin.queue.clock import HOUR
 from webhook_admin.queue.statistics import Cell, Kind, of_latency, of_outcome
-
-pytest_plugins = ["engine_fixtures"]
 
 NOW = clock.milliseconds(LONG_AGO)
 THIS = NOW // HOUR

@@ -1,6 +1,8 @@
 """Run inside a network namespace of its own: sends to names whose addresses are forbidden, and prints what came of it.
 
-python address_lab.py < cases.json    (each case an id and `dns`: what its name has, one list for each question)
+python -m tests.sender.address_lab < cases.json
+
+Each case is an id and `dns`: what its name has, one list for each question.
 """
 
 import asyncio
@@ -13,11 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from nameserver import Nameserver
-from receiver import AUTHORITY, Receiver, answer, in_turn
-
+from tests.nameserver import Nameserver
+from tests.receiver import AUTHORITY, Receiver, answer, in_turn
 from webhook_admin.sender.sender import Request, Sender
 
 PUBLIC = "93.184.216.34"

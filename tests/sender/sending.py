@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import uvloop
-from receiver import Behaviour, Receiver
 
+from tests.receiver import Behaviour, Receiver
 from webhook_admin.sender.sender import Outcome, Request, Result, Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

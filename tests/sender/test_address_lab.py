@@ -57,7 +57,7 @@ def findings() -> dict[str, Any]:
     if subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no right to make a network namespace: run as root on Linux")
     cases = {case: ANSWERS.get(case, CASES[case].get("dns", [])) for case in EXPECTED}
-    command = [*UNSHARE, sys.executable, str(FOLDER / "address_lab.py")]
+    command = [*UNSHARE, sys.executable, "-m", "tests.sender.address_lab"]
     lab = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, timeout=60, check=False)
     assert lab.returncode == 0, lab.stderr
     found: dict[str, Any] = json.loads(lab.stdout)

@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from receiver import (
+
+from tests.receiver import (
     Behaviour,
     Receiver,
     after,
@@ -19,12 +20,9 @@ from receiver import (
     raw_then_reset,
     reset,
 )
-from sending import BAD, OK, outcomes, request, send, send_one
-
+from tests.sender.sending import BAD, OK, outcomes, request, send, send_one
 from webhook_admin.sender.answer import MAX_KEPT, MAX_READ
 from webhook_admin.sender.sender import Outcome
-
-pytest_plugins = ["sending_fixtures"]
 
 DEADLINE = 0.5
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"

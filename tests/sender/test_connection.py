@@ -7,8 +7,8 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from conftest import wait_until
-from receiver import (
+
+from tests.receiver import (
     Behaviour,
     Receiver,
     after,
@@ -22,13 +22,11 @@ from receiver import (
     raw_then_reset,
     reset,
 )
-from sending import BAD, OK, outcomes, request, run, send, sender
-
+from tests.sender.sending import BAD, OK, outcomes, request, run, send, sender
+from tests.waiting import wait_until
 from webhook_admin.sender.answer import Answer
 from webhook_admin.sender.connection import Connection
 from webhook_admin.sender.sender import Outcome, Result
-
-pytest_plugins = ["sending_fixtures"]
 
 DELIVERED, HTTP_STATUS, PROTOCOL = Outcome.DELIVERED, Outcome.HTTP_STATUS, Outcome.PROTOCOL
 

@@ -9,13 +9,11 @@ from itertools import count
 
 import psutil
 import pytest
-from conftest import wait_until
-from receiver import Receiver, after, answer, hold
-from sending import outcomes, request, run, send, sender
 
+from tests.receiver import Receiver, after, answer, hold
+from tests.sender.sending import outcomes, request, run, send, sender
+from tests.waiting import wait_until
 from webhook_admin.sender.sender import Outcome, Result, Sender
-
-pytest_plugins = ["sending_fixtures"]
 
 IDLE = 0.3  # seconds
 

@@ -4,12 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from receiver import Receiver, answer
-from sending import HEADERS, request, send, send_one
 
+from tests.receiver import Receiver, answer
+from tests.sender.sending import HEADERS, request, send, send_one
 from webhook_admin.sender.sender import Outcome, Request
-
-pytest_plugins = ["sending_fixtures"]
 
 
 def test_nothing_is_added_to_the_headers(receiver: Receiver) -> None:

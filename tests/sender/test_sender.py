@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import wait_until
-from nameserver import Nameserver
-from receiver import (
+
+from tests.nameserver import Nameserver
+from tests.receiver import (
     Behaviour,
     Receiver,
     after,
@@ -25,15 +25,13 @@ from receiver import (
     untrusted,
     wrong_host,
 )
-from receiver_process import ReceiverProcess
-from sending import BAD, LOOPBACK, OK, request, send, send_one, sender
-from test_answer import ANSWERS
-
+from tests.receiver_process import ReceiverProcess
+from tests.sender.sending import BAD, LOOPBACK, OK, request, send, send_one, sender
+from tests.sender.test_answer import ANSWERS
+from tests.waiting import wait_until
 from webhook_admin.sender.request import Trouble
 from webhook_admin.sender.resolver import Resolver
 from webhook_admin.sender.sender import Opened, Outcome, Result
-
-pytest_plugins = ["sending_fixtures"]
 
 DEADLINE = 0.5
 BLOCKED = Result(

@@ -1,9 +1,8 @@
-"""Serves `echo` as `webhook-admin serve` does the API: `python serve_echo.py PORT`."""
+"""Serves `echo` as `webhook-admin serve` does the API: `python -m tests.server.serve_echo PORT`."""
 
 import sys
 
-from echo import application
-
+from tests.server.echo import application
 from webhook_admin.server import process
 from webhook_admin.server.adapter import Adapter
 

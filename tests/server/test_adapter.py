@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
-from wire import exchange, request
 
-HERE = Path(__file__).parent
+from tests.server.wire import exchange, request
+from tests.waiting import wait_until
+
+CHECKOUT = Path(__file__).parents[2]
 CHUNKED = "Transfer-Encoding: chunked"
 SERVERS = {
-    "adapter": ["serve_echo.py"],
-    "gunicorn": ["-m", "gunicorn", "--threads", "2", "--log-level", "critical", "echo:application", "--bind"],
+    "adapter": "-m tests.server.serve_echo",
+    "gunicorn": "-m gunicorn --threads 2 --log-level critical tests.server.echo:application --bind",
 }
 
 
@@ -34,8 +35,8 @@ def ports() -> Iterator[dict[str, int]]:
             with socket.create_server(("127.0.0.1", 0)) as probe:
                 ports[name] = probe.getsockname()[1]
             address = f"127.0.0.1:{ports[name]}" if name == "gunicorn" else str(ports[name])
-            arguments = [sys.executable, *command, address]
-            popen = stack.enter_context(subprocess.Popen(arguments, cwd=HERE, stderr=subprocess.DEVNULL))
+            arguments = [sys.executable, *command.split(), address]
+            popen = stack.enter_context(subprocess.Popen(arguments, cwd=CHECKOUT, stderr=subprocess.DEVNULL))
             stack.callback(popen.terminate)
         for port in ports.values():
             wait_until(lambda port=port: listens(port), 20)

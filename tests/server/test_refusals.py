@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import WEBHOOK, Process, wait_until
-from wire import Answer, exchange, request
 
+from tests.api import WEBHOOK
+from tests.processes import Process
+from tests.server.wire import Answer, exchange, request
+from tests.waiting import wait_until
 from webhook_admin import accounts, keys, open_files
 from webhook_admin.db import Database
 from webhook_admin.web.problems import EXAMPLES

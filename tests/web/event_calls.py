@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from conftest import Api
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from tests.api import Api
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.models import deliveries

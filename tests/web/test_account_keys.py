@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import WEBHOOK, Api, wait_until
 from sqlalchemy import update
 
+from tests.api import WEBHOOK, Api
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.models import api_keys
 

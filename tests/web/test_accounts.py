@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
+
+from tests.api import URL_1, WEBHOOK, Api
 
 
 def test_put_creates(platform: Api) -> None:

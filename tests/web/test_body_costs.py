@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import WEBHOOK, Api
-from event_calls import EVENT
+
+from tests.api import WEBHOOK, Api
+from tests.web.event_calls import EVENT
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 SMALL, LARGE = 64 * 1024, 4 * 1024 * 1024

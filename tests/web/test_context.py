@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from conftest import Api
-from engine import together
-from event_calls import event
 from flask import Flask
 
+from tests.api import Api
+from tests.engine import together
+from tests.web.event_calls import event
 from webhook_admin.web import context
 
 THREADS = 64

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
-from engine import OWN_URL, Queue, event
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.engine import OWN_URL, Queue, event
 from webhook_admin.models import deliveries as table
-
-pytest_plugins = ["engine_fixtures"]
 
 FIELDS = [
     "id",

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
 from flask import Flask
 from sqlalchemy import select, update
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
 from webhook_admin.models import webhooks

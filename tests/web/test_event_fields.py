@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
-from event_calls import ABSENT, EVENT, counts, event, faults, post, stored
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.web.event_calls import ABSENT, EVENT, counts, event, faults, post, stored
 from webhook_admin.db import Database
 from webhook_admin.events import UNSUCCESSFUL, Status
 

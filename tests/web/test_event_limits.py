@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import URL_1, URL_2, WEBHOOK, Api, Process
-from event_calls import EVENT, event, faults, post, stored
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.processes import Process
+from tests.web.event_calls import EVENT, event, faults, post, stored
 from webhook_admin.db import Database
 
 LIMIT = 4 * 1024 * 1024

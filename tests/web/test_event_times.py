@@ -1,9 +1,9 @@
 """The canonical event's timestamp: what is one, and what becomes of its digits (contract, section 1)."""
 
 import pytest
-from conftest import URL_1, Api
-from event_calls import counts, event, faults, post, stored
 
+from tests.api import URL_1, Api
+from tests.web.event_calls import counts, event, faults, post, stored
 from webhook_admin.db import Database
 
 pytestmark = [pytest.mark.parametrize("store_url", ["sqlite"], indirect=True), pytest.mark.usefixtures("customer")]

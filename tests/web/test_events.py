@@ -7,11 +7,11 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
-from event_calls import counts, event, faults, post, stored
 from flask import Flask
 from sqlalchemy import select
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.web.event_calls import counts, event, faults, post, stored
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.models import lanes

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from conftest import Api
 
+from tests.api import Api
 from webhook_admin.web import guides
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

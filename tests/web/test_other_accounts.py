@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
+
+from tests.api import URL_1, WEBHOOK, Api
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())
 CALLS = [

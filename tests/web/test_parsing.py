@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
 from webhook_admin.db import Database
 from webhook_admin.models import accounts, api_keys, webhooks
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
 
+from tests.api import URL_1, WEBHOOK, Api
 from webhook_admin import formats
 from webhook_admin.events import Status
 from webhook_admin.formats import FORMATS

@@ -10,23 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
-from engine import Dispatch, Queue
-from event_calls import ABSENT, event, faults, post
 from flask import Flask
-from receiver import Receiver
 from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.engine import Dispatch, Queue
+from tests.receiver import Receiver
+from tests.web.event_calls import ABSENT, event, faults, post
 from webhook_admin import formats
 from webhook_admin.db import Database
 from webhook_admin.events import Status
 from webhook_admin.formats import FORMATS
 from webhook_admin.models import metadata, webhooks
-
-pytest_plugins = ["engine_fixtures"]
 
 PREVIEW = f"{WEBHOOK}/preview"
 LIMIT = 64 * 1024

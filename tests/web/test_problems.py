@@ -8,11 +8,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api, wait_until
 from flask import Flask
 from sqlalchemy import URL, update
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.models import webhooks
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
 
+from tests.api import URL_1, WEBHOOK, Api
 from webhook_admin.web.rate_limit import RateLimit
 
 LIMIT = 4  # so that a second is divided without rounding

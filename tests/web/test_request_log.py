@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import URL_1, URL_2, WEBHOOK, Api, Process, wait_until
 from sqlalchemy import URL, func, select
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.processes import Process
+from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.models import api_keys
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
 from cryptography.fernet import Fernet, MultiFernet
-from engine import together
-from event_calls import ABSENT, event, faults
 from flask import Flask
 from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.engine import together
+from tests.web.event_calls import ABSENT, event, faults
 from webhook_admin import signing_secrets
 from webhook_admin.config import Settings
 from webhook_admin.db import Database

@@ -6,21 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api, wait_until
-from engine import LANE, Dispatch, Queue
-from engine import event as queued_event
-from event_calls import faults
-from receiver import Receiver, answer, hang
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, WEBHOOK, Api
+from tests.engine import LANE, Dispatch, Queue
+from tests.engine import event as queued_event
+from tests.receiver import Receiver, answer, hang
+from tests.waiting import wait_until
+from tests.web.event_calls import faults
 from webhook_admin.db import Database
 from webhook_admin.events import Channel, Status
 from webhook_admin.models import webhooks
 from webhook_admin.queue.lanes import Standing
-
-pytest_plugins = ["engine_fixtures"]
 
 TEST = f"{WEBHOOK}/test"
 ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

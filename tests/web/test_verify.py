@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from conftest import URL_1, URL_2, WEBHOOK, Api
-from engine import Queue
-from engine import event as queued_event
-from event_calls import faults
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 from werkzeug.test import TestResponse
 
+from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.engine import Queue
+from tests.engine import event as queued_event
+from tests.web.event_calls import faults
 from webhook_admin import formats
 from webhook_admin.db import Database
 from webhook_admin.dispatch import decide
@@ -23,8 +23,6 @@ from webhook_admin.queue import attempts, clock, due_deliveries
 from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.lanes import Key
 from webhook_admin.verification import FindingCode
-
-pytest_plugins = ["engine_fixtures"]
 
 VERIFY = f"{WEBHOOK}/verify"
 LIMIT = 64 * 1024

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
 from sqlalchemy import Engine, event, insert, update
 
+from tests.api import URL_1, WEBHOOK, Api
 from webhook_admin.db import Database
 from webhook_admin.models import accounts, lanes, webhooks
 

@@ -1,13 +1,11 @@
-"""Fixtures of the sender's tests, which load them with `pytest_plugins`.
-
-Not a conftest.py: there would be two modules of that name.
-"""
+"""Fixtures of the sender's tests."""
 
 from collections.abc import Iterator
 
 import pytest
-from receiver import Receiver
-from sending import LOOPS
+
+from tests.receiver import Receiver
+from tests.sender.sending import LOOPS
 
 
 @pytest.fixture

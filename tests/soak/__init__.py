@@ -1,0 +1,1 @@
+"""Soaks: long tests under load and faults, each a command of its own."""
