@@ -1,10 +1,13 @@
 """Shells of a reader's, in which examples are typed."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.waiting import wait_until
@@ -65,3 +68,17 @@ def listens(port: str) -> bool:
     """Whether somebody listens on a port of loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def on_terminal(*arguments: str) -> tuple[str, bytes]:
+    """Run `webhook-admin` with its standard error on a terminal; what it writes to standard output, and there."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "webhook_admin", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # Linux's way to say that the other side is closed.
+        while some := os.read(ours, 65_536):
+            shown += some
+    os.close(ours)
+    return process.communicate(timeout=10)[0], shown

@@ -1,17 +1,13 @@
 """`deliveries resend`."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.engine import Queue, event
+from tests.shells import on_terminal
 from webhook_admin.cli import main
 from webhook_admin.models import deliveries as table
 from webhook_admin.queue import resend
@@ -57,17 +53,9 @@ def test_all_that_fit(run: Run, failed: Queue, monkeypatch: pytest.MonkeyPatch) 
 
 def test_progress_is_shown_on_a_terminal(failed: Queue) -> None:
     """The bar grows to 100 % on standard error; the counts go to standard output."""
-    command = [sys.executable, "-m", "webhook_admin", "deliveries", "resend", "--account", "acme"]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True)
-    os.close(theirs)
-    shown = b""
-    with suppress(OSError):  # Linux's way to say that the other side is closed.
-        while some := os.read(ours, 65_536):
-            shown += some
-    os.close(ours)
-    assert process.communicate(timeout=10)[0] == "matched 5, resent 5\n"
-    assert b"100%" in shown
+    stdout, stderr = on_terminal("deliveries", "resend", "--account", "acme")
+    assert stdout == "matched 5, resent 5\n"
+    assert b"100%" in stderr
 
 
 @pytest.mark.parametrize(

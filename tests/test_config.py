@@ -78,6 +78,9 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("LANE_CONCURRENCY", "0"),
         ("MAX_IN_FLIGHT", "1"),
         ("LEASE_SECONDS", "0.5"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "nan"),
+        ("RETENTION_DAYS", "month"),
         ("DATABASE_URL", "mysql://user:sesame@host/db"),
         ("DATABASE_URL", "no url"),
         ("DATABASE_URL", "postgresql://user:sesame@host:port/db"),
@@ -97,6 +100,20 @@ def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value:
     is_secret = name in ("SECRET_KEY", "DATABASE_URL")
     assert said.endswith(f", and is {value!r}.") != is_secret
     assert "sesame" not in said
+
+
+def test_a_retention_is_not_shorter_than_a_delivery_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both settings are named; days may be parts of one, and 0 is for ever."""
+    monkeypatch.setenv("WEBHOOK_ADMIN_RETENTION_DAYS", "2.5")
+    with pytest.raises(Misconfigured) as caught:
+        Settings.from_environment()
+    assert str(caught.value) == (
+        "WEBHOOK_ADMIN_RETENTION_DAYS: Must be 0, or at least WEBHOOK_ADMIN_DELIVERY_MAX_AGE, which is 3 days, "
+        "and is 2.5."
+    )
+    for good in ("3", "0"):
+        monkeypatch.setenv("WEBHOOK_ADMIN_RETENTION_DAYS", good)
+        assert Settings.from_environment().retention_days == float(good)
 
 
 def test_what_is_expected_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,17 @@ def test_the_migrations_make_the_tables_of_the_models(database: Database) -> Non
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_the_migrations_set_the_models_storage_parameters(database: Database) -> None:
+    """Alembic does not compare them: PostgreSQL's are those that the models name."""
+    with database.connect() as connection:
+        rows = connection.execute(text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"))
+        found = {row.relname: dict(each.split("=") for each in row.reloptions or ()) for row in rows.all()}
+    for table in metadata.sorted_tables:
+        given = table.dialect_options["postgresql"]["with"] or {}
+        assert found[table.name] == {name: str(value) for name, value in given.items()}
+
+
 def test_the_newest_revision_is_alembics() -> None:
     """The version that commands compare with, without loading Alembic, is the last of the migrations."""
     folder = str(Path(migrations.__file__).parent)

@@ -7,7 +7,7 @@ which raises `ValueError` with what a good value is.
 import base64
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,8 +23,11 @@ PREFIX = "WEBHOOK_ADMIN_"
 MAKE_KEY = "openssl rand -base64 32 | tr +/ -_"
 # Seconds to wait after each failed attempt: nine attempts, about 21 hours.
 RETRY_SCHEDULE = (5, 30, 2 * 60, 10 * 60, 30 * 60, 2 * 3600, 6 * 3600, 12 * 3600)
+DAY = 24 * 3600
+"""In seconds."""
 _DATA_DIR = "webhook-admin-data"
-_MAX_WAIT = 30 * 24 * 3600
+_MAX_WAIT = 30 * DAY
+_MAX_DAYS = 36_500
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -70,6 +73,16 @@ def _time(text: str) -> float:
     return seconds
 
 
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
+    if not 0 <= days <= _MAX_DAYS:
+        raise ValueError(f"Must be a number of days, from 0 (for ever) to {_MAX_DAYS}")
+    return days
+
+
 def _host(text: str) -> str:
     if not text:
         raise ValueError("Must be an address or a host name, such as 127.0.0.1")
@@ -113,7 +126,9 @@ def _setting(default: str, read: Callable[[str], Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment says; one field for each setting, named as it in lower case. Times are in seconds.
+    """What the environment says; one field for each setting, named as it in lower case.
+
+    Times are in seconds, where the name does not say otherwise.
 
     Secrets are not in its `repr`, and not in what is said about a bad value. `database_url` is checked by `Database`:
     commands that use no store do not load the library that can.
@@ -134,6 +149,7 @@ class Settings:
     host: str = field(metadata=_setting("127.0.0.1", _host))
     port: int = field(metadata=_setting("8080", _whole(1, 65_535)))
     disable_after: float = field(metadata=_setting("432000", _wait))
+    retention_days: float = field(metadata=_setting("30", _days))
     rate_limit: int = field(metadata=_setting("50", _whole(0, 1_000_000)))
     log_level: str = field(metadata=_setting("info", _one_of("debug", "info", "warning", "error")))
     log_format: str = field(metadata=_setting("text", _one_of("text", "json")))
@@ -151,12 +167,23 @@ class Settings:
             except ValueError as error:
                 shown = f", and is {text!r}" if setting.repr else ""
                 faults.append(f"{name}: {error}{shown}.")
+        faults = faults or list(_faults_together(values))
         if faults:
             raise Misconfigured(" ".join(faults))
         values["database_url"] = (
             values["database_url"] or f"sqlite:///{quote(str(values['data_dir']))}/webhook-admin.db"
         )
         return cls(**values)
+
+
+def _faults_together(values: Mapping[str, Any]) -> Iterator[str]:
+    """Values that are good alone, and not with each other."""
+    # A newer status of a message supersedes one that still waits, as long as the newer one is on record.
+    if 0 < values["retention_days"] * DAY < values["delivery_max_age"]:
+        yield (
+            f"{PREFIX}RETENTION_DAYS: Must be 0, or at least {PREFIX}DELIVERY_MAX_AGE, "
+            f"which is {values['delivery_max_age'] / DAY:g} days, and is {values['retention_days']:g}."
+        )
 
 
 def where_data_dir_is(folder: Path) -> str:

@@ -54,6 +54,14 @@ _LEASED = text("holder IS NOT NULL")
 _IDLE = text("idle_since IS NOT NULL")
 _FAILING = text("failing_since IS NOT NULL AND destination = ''")
 
+# Of tables with many rows that change or go soon. By default PostgreSQL vacuums once a fifth of a table is dead.
+_AUTOVACUUM = {
+    "autovacuum_vacuum_scale_factor": 0.01,
+    "autovacuum_vacuum_insert_scale_factor": 0.05,
+    "autovacuum_analyze_scale_factor": 0.02,
+    "autovacuum_vacuum_cost_limit": 2000,
+}
+
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -147,6 +155,7 @@ lanes = Table(
     Index(None, "holder", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index(None, "idle_since", sqlite_where=_IDLE, postgresql_where=_IDLE),
     Index("lanes_failing_idx", "account_id", sqlite_where=_FAILING, postgresql_where=_FAILING),
+    postgresql_with=_AUTOVACUUM,
 )
 
 deliveries = Table(
@@ -203,7 +212,7 @@ deliveries = Table(
         postgresql_where=_PENDING,
     ),
     # Leaves room in each page for HOT updates.
-    postgresql_with={"fillfactor": 50},
+    postgresql_with={"fillfactor": 50} | _AUTOVACUUM,
 )
 
 attempts = Table(
@@ -220,6 +229,7 @@ attempts = Table(
     # What went wrong, in one sentence, and what to do about it; NULL when the notification was delivered.
     Column("detail", Text),
     Column("hint", Text),
+    postgresql_with=_AUTOVACUUM,
 )
 
 # What dispatchers count: so many of a kind (`statistics.Kind`) by account and hour (hours since the epoch).

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Row, text
 
 from tests.engine import LANE, OWN_URL, Queue, errors, event, release, together
+from webhook_admin.models import lanes as table
 from webhook_admin.queue import clock, lanes, leases
 from webhook_admin.queue.lanes import Key, Standing
 
@@ -170,6 +171,16 @@ def test_lanes_that_were_idle_for_long_are_pruned(queue: Queue) -> None:
         assert lanes.prune(connection, NOW + 3, limit=9) == 1
         assert lanes.prune(connection, NOW + 3, limit=9) == 0
     assert [lane.account_id for lane in queue.lanes()] == ["a0", "a3"]
+
+
+def test_the_lane_of_a_failing_webhook_stays(queue: Queue) -> None:
+    """However long it was idle: `failingSince` is a promise of the API. A success or PUT lets it go."""
+    accepted(queue)
+    make_idle(queue)
+    for failing_since, pruned in ((NOW, 0), (None, 1)):
+        with queue.database.transaction() as connection:
+            connection.execute(table.update().values(failing_since=failing_since))
+            assert lanes.prune(connection, NOW + SECOND, limit=9) == pruned
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)

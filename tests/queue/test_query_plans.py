@@ -10,7 +10,18 @@ import pytest
 from sqlalchemy import Connection, text
 
 from tests.engine import Queue, release
-from webhook_admin.queue import attempts, clock, deliveries, due_deliveries, due_lanes, history, lanes, leases, resend
+from webhook_admin.queue import (
+    attempts,
+    clock,
+    deliveries,
+    due_deliveries,
+    due_lanes,
+    history,
+    lanes,
+    leases,
+    resend,
+    retention,
+)
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
@@ -300,6 +311,51 @@ def test_no_resend_reads_past_what_does_not_fit(on_record: Queue) -> None:
             assert resend.some(connection, "big", matched.deliveries, now) == 100
         with bounded(connection):
             resend.one(connection, "big", LATEST, now)
+
+
+@pytest.fixture
+def ended(queue: Queue) -> Queue:
+    """60,000 deliveries of 100 accounts that ended long ago with an attempt each, and as many rows of statistics."""
+    id_ = "'dlv_' || printf('%032x', n)" if queue.database.file else "'dlv_' || lpad(to_hex(n), 32, '0')"
+    numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60000)"
+    with queue.database.transaction() as connection:
+        for statement in (
+            f"""
+            INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
+                                    attempts, recorded, created_at)
+            {numbers} SELECT 'a' || (n % 100), '2026-01-31 09:30:00.000000', {id_}, '', 'evt_' || n, 'msg_' || n,
+                '{{}}', 'DELIVERED', 1, 1, 1 FROM numbers
+            """,
+            f"""
+            INSERT INTO attempts (account_id, delivery_id, number, started_at, outcome)
+            SELECT account_id, id, 1, {NOW}, 'delivered' FROM deliveries
+            """,
+            f"""
+            INSERT INTO statistics (account_id, hour, kind, count)
+            {numbers} SELECT 'a' || (n % 100), n / 100, '', 1 FROM numbers
+            """,
+        ):
+            connection.execute(text(statement))
+    return queue
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_retention_reads_what_it_deletes(ended: Queue, analyzed: bool) -> None:
+    """A step looks at the next deliveries by id, and deletes them and their attempts by their keys."""
+    with ended.database.connect() as connection:
+        for table in ("deliveries", "attempts", "statistics"):
+            if analyzed:
+                connection.execute(text(f"ANALYZE {table}"))
+            elif not ended.database.file:
+                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
+    with ended.database.transaction() as connection:
+        for table in ("deliveries", "attempts"):
+            with bounded(connection, table, 1_000, 100_000):
+                found = retention.find(connection, "", NOW, 100)
+                assert retention.delete(connection, found, NOW) == (100, 100)
+        with bounded(connection, "statistics", 1_000, 100_000):
+            account_ids = retention.counted_accounts(connection, "", 10)
+            assert retention.delete_statistics(connection, account_ids, 2) == 19
 
 
 def test_the_measure_measures(backlog: Queue) -> None:

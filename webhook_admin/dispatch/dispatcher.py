@@ -11,6 +11,7 @@ from cryptography.fernet import MultiFernet
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.db.wake_up import wake_ups
+from webhook_admin.dispatch.pruning import Pruning
 from webhook_admin.dispatch.turns import Ready, Started, Turns
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.queue import clock
@@ -29,6 +30,7 @@ class Dispatcher:
         self._database = database
         self._settings = settings
         self._turns = Turns(settings, database, cipher, self._hand_over)
+        self._pruning = Pruning(settings, database)
         self._is_stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -43,11 +45,12 @@ class Dispatcher:
             max_connections=self._settings.max_in_flight,
         )
         async with self._sender, asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(self._listen())
+            beside = [tasks.create_task(self._listen()), tasks.create_task(self._pruning.run())]
             tasks.create_task(self._heed(stop))
             while not self._is_done():
                 await self._turn()
-            listening.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _listen(self) -> None:
         async for _ in wake_ups(self._database):

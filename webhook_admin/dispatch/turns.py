@@ -46,10 +46,6 @@ from webhook_admin.webhooks import DisabledReason
 
 T = TypeVar("T")
 _AT_LEAST_EVERY = SECOND
-_PRUNE_EVERY = 3_600 * SECOND
-_PRUNE_LIMIT = 1_000
-# How long an idle lane keeps what was learned about its receiver.
-_IDLE_LANES_STAY = 7 * 24 * 3_600 * SECOND
 log = structlog.get_logger()
 
 
@@ -100,7 +96,7 @@ class Turns:
         self._disabling = Disabling()
         self._tally = Tally()
         self._is_woken = self._is_stopping = False
-        self._renew_at = self._prune_at = 0
+        self._renew_at = 0
 
     def wake(self) -> None:
         """There may be new deliveries in every lane."""
@@ -192,9 +188,6 @@ class Turns:
         if monotonic >= self._renew_at:
             self._lanes.renewed(leases.renew(transaction, self._holder, now + self._lease_time), monotonic)
             self._renew_at = monotonic + self._lease_time // 3
-        if monotonic >= self._prune_at:
-            is_all = lanes.prune(transaction, now - _IDLE_LANES_STAY, _PRUNE_LIMIT) < _PRUNE_LIMIT
-            self._prune_at = monotonic + (_PRUNE_EVERY if is_all else SECOND)
 
     def _release(self, transaction: Transaction, now: int) -> None:
         if self._is_woken:

@@ -137,12 +137,13 @@ def next_due(connection: Connection, now: int) -> int | None:
 def prune(connection: Connection, idle_before: int, limit: int) -> int:
     """Delete up to `limit` of the lanes that have had nothing pending since before then; returns how many.
 
-    Skips rows that another transaction has locked.
+    The lane of a failing webhook stays: it knows since when. Skips rows that another transaction has locked.
     """
     deleted = connection.execute(
         text(f"""
         DELETE FROM lanes WHERE (account_id, destination) IN (
-            SELECT account_id, destination FROM lanes WHERE idle_since < :idle_before
+            SELECT account_id, destination FROM lanes
+            WHERE idle_since < :idle_before AND (failing_since IS NULL OR destination <> '{WEBHOOK}')
             ORDER BY idle_since LIMIT :limit {lock_wording(connection, skip=True)}
         )
         """),

@@ -15,6 +15,8 @@ from webhook_admin.models import deliveries, lanes, statistics
 from webhook_admin.queue import latency
 from webhook_admin.queue.lanes import WEBHOOK
 
+MAX_HOURS = 168
+"""So many hours are shown, with the one that is still running; what was counted before them is deleted."""
 MAX_PENDING = 10_000
 """Pending deliveries are counted up to here."""
 _OUTCOME, _LATENCY = "outcome ", "ms "

@@ -8,7 +8,7 @@ from marshmallow import fields
 
 from webhook_admin.queue import statistics
 from webhook_admin.queue.clock import HOUR, milliseconds, moment
-from webhook_admin.queue.statistics import MAX_PENDING, Counts, Kind
+from webhook_admin.queue.statistics import MAX_HOURS, MAX_PENDING, Counts, Kind
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import connection, now
@@ -26,7 +26,7 @@ def _count(description: str) -> fields.Integer:
 
 
 class StatisticsInput(Parameters):
-    hours = WholeNumber(168, 24, "How many hours, with the one that is still running.")
+    hours = WholeNumber(MAX_HOURS, 24, "How many hours, with the one that is still running.")
 
 
 class Percentiles(Answer):
