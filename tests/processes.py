@@ -26,5 +26,5 @@ def answers(port: int) -> bool:
     """Whether the API answers on this port."""
     try:
         return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

@@ -53,6 +53,8 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("PORT", "eighty"),
         ("PORT", "0"),
         ("PORT", "65536"),
+        ("METRICS_PORT", "65536"),
+        ("METRICS_HOST", ""),
         ("HOST", ""),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "some"),

@@ -214,7 +214,17 @@ def test_the_settings_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch, tmp
     documented = {name: default for name, default, _ in OPERATIONS.section("Settings").rows()}
     assert documented.keys() == {field.name.upper() for field in fields(Settings)}
     for name in (
-        *("HOST", "PORT", "LOG_LEVEL", "LOG_FORMAT", "LANE_CONCURRENCY", "MAX_IN_FLIGHT", "LEASE_SECONDS"),
+        *(
+            "HOST",
+            "PORT",
+            "METRICS_HOST",
+            "METRICS_PORT",
+            "LOG_LEVEL",
+            "LOG_FORMAT",
+            "LANE_CONCURRENCY",
+            "MAX_IN_FLIGHT",
+            "LEASE_SECONDS",
+        ),
         "RATE_LIMIT",
     ):
         assert documented[name] == str(getattr(settings, name.lower()))

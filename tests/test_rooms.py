@@ -41,6 +41,7 @@ ROOMS = [
     "testing",
     "last_used",
     "sender",
+    "metrics",
     "dispatch",
     "verification",
     "web",
@@ -59,6 +60,7 @@ ONLY_IN = {
     "alembic": {"migrations"},
     "httptools": {"sender"},
     "aiodns": {"sender"},
+    "prometheus_client": {"metrics", "cli"},
     "requests": {"cli"},
 }
 # `demo` runs the API in its own process; no other command's process does.

@@ -7,6 +7,7 @@ from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.encryption import load_cipher
 from webhook_admin.last_used import LastUsed
+from webhook_admin.metrics.api import ApiMetrics
 from webhook_admin.queue.group_commit import GroupCommit
 from webhook_admin.web import resources
 from webhook_admin.web.context import Parts
@@ -29,6 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 def make_parts(settings: Settings) -> Parts:
     """What the API works with. Touches the store at the first request only. Raises `Misconfigured`."""
     database = Database(settings.database_url)
+    metrics = ApiMetrics()
+    database.watch_connections(metrics.connections.set)
     return Parts(
         settings=settings,
         database=database,
@@ -36,4 +39,5 @@ def make_parts(settings: Settings) -> Parts:
         last_used=LastUsed(database),
         group_commit=GroupCommit(database),
         rate_limit=RateLimit(settings.rate_limit),
+        metrics=metrics,
     )

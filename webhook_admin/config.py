@@ -148,6 +148,8 @@ class Settings:
     lease_seconds: int = field(metadata=_setting("30", _whole(1, 3_600)))
     host: str = field(metadata=_setting("127.0.0.1", _host))
     port: int = field(metadata=_setting("8080", _whole(1, 65_535)))
+    metrics_host: str = field(metadata=_setting("127.0.0.1", _host))
+    metrics_port: int = field(metadata=_setting("0", _whole(0, 65_535)))
     disable_after: float = field(metadata=_setting("432000", _wait))
     retention_days: float = field(metadata=_setting("30", _days))
     rate_limit: int = field(metadata=_setting("50", _whole(0, 1_000_000)))

@@ -23,6 +23,7 @@ from webhook_admin.queue import (
     retention,
 )
 from webhook_admin.queue.attempts import Attempt, Begun
+from webhook_admin.queue.backlog import look
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
@@ -117,7 +118,7 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
             connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
     with backlog.database.transaction() as connection:
         for round_ in range(ROUNDS):
-            for step in (fetch, hold, count, write_down, settle, give_back):
+            for step in (fetch, hold, count, write_down, settle, give_back, see):
                 with bounded(connection):
                     step(connection, round_)
 
@@ -180,6 +181,15 @@ def give_back(connection: Connection, round_: int) -> None:
     assert lanes.next_due(connection, NOW) is None
 
 
+def see(connection: Connection, round_: int) -> None:
+    """A scrape looks at what is pending and overdue, in lanes that are leased and in others."""
+    asks = [Ask(standing=standing, limit=len(KEYS), share=1, held={}) for standing in Standing]
+    taken = due_lanes.lease(connection, "one", NOW, NOW + 1, asks).leases
+    assert look(connection, NOW, most=MOST_ROWS // 8).pending == MOST_ROWS // 8
+    released = [release(lease.key, standing=lease.standing, not_before=NOW) for lease in taken]
+    leases.release(connection, "one", released, NOW)
+
+
 @pytest.fixture
 def crowd(queue: Queue) -> Queue:
     """20,000 quick lanes and 10,000 failing ones of one account that are all due, and 20,000 idle ones."""
@@ -215,6 +225,7 @@ def test_nothing_reads_all_lanes(crowd: Queue, analyzed: bool) -> None:
         lambda connection: lanes.mark_changed(connection, "i2", NOW, every_destination=True),
         lambda connection: lanes.prune(connection, NOW, limit=100),
         lambda connection: lanes.next_due(connection, NOW - 5_000),
+        lambda connection: look(connection, NOW, most=LOOKED_AT // 2),
     ]
     with crowd.database.transaction() as connection:
         for step in steps:

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from webhook_admin import encryption, logs, memory, migrations, open_files
+from webhook_admin.cli.measuring import measured
 from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
@@ -36,10 +37,11 @@ def dispatch(workers: int) -> None:
     migrations.require_current(database)
     encryption.require_fitting(encryption.load_cipher(settings), database)
     database.close()
-    if workers == 1:
-        run(settings, signal.SIGINT, signal.SIGTERM, started=lambda: click.echo("Dispatching."))
-    else:
-        _run_workers(settings, workers)
+    with measured(settings):
+        if workers == 1:
+            run(settings, signal.SIGINT, signal.SIGTERM, started=lambda: click.echo("Dispatching."))
+        else:
+            _run_workers(settings, workers)
 
 
 def _run_workers(settings: Settings, workers: int) -> None:

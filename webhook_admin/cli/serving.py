@@ -12,6 +12,7 @@ import click
 
 from webhook_admin import encryption, keys, migrations, open_files
 from webhook_admin.cli.dispatching import dispatch_beside
+from webhook_admin.cli.measuring import measured
 from webhook_admin.cli.processes import KeptRunning, stop_with_parent
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
@@ -51,7 +52,8 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     migrations.require_current(database)
-    _serve(settings, database, host or settings.host, port or settings.port, _announce, workers)
+    with measured(settings):
+        _serve(settings, database, host or settings.host, port or settings.port, _announce, workers)
 
 
 @click.command()
@@ -65,7 +67,7 @@ def up(host: str | None, port: int | None) -> None:
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     upgrade(database)
-    with KeptRunning(dispatch_beside, settings):
+    with measured(settings), KeptRunning(dispatch_beside, settings):
         _serve(settings, database, host or settings.host, port or settings.port, lambda url: _welcome(database, url))
 
 

@@ -15,12 +15,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NewType, TypeVar
+from typing import Any, Generic, NewType, TypeVar, cast
 
-from sqlalchemy import URL, Column, Connection, Select, Table, event
+from sqlalchemy import URL, Column, Connection, QueuePool, Select, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import ExceptionContext
 
@@ -76,6 +76,10 @@ class Database:
             self._is_failing = False
             log.warning("store_back")
 
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to read with: a transaction on PostgreSQL; none on SQLite, whose writers would wait for it."""
+        return self.connect() if self.file else self.transaction()
+
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
         # SQLite has one writer at a time. Others would poll for their turn, sleeping up to 0.1 s, and some starve.
@@ -85,6 +89,16 @@ class Database:
             yield
         finally:
             self._writer.release()
+
+    def watch_connections(self, notify: Callable[[int], object]) -> None:
+        """Tell `notify`, from now on and whenever that changes, how many connections are in use."""
+        event.listen(self._engine, "checkout", lambda *_: notify(self._in_use))
+        # The one that comes back is still counted.
+        event.listen(self._engine, "checkin", lambda *_: notify(self._in_use - 1))
+
+    @property
+    def _in_use(self) -> int:
+        return cast("QueuePool", self._engine.pool).checkedout()
 
     def create_file(self) -> None:
         """Make SQLite's file, for its owner's eyes only, unless it is there. PostgreSQL needs nothing.

@@ -55,6 +55,13 @@ class Ended(Struct, frozen=True, kw_only=True):
     is_gone: bool = False
     is_exhausted: bool = False
 
+    @property
+    def acknowledged_after(self) -> int | None:
+        """From acceptance, or the resend, to the receiver's acknowledgement (ms); None if there was none."""
+        if self.transition.state is not State.DELIVERED:
+            return None
+        return self.attempt.started_at + (self.attempt.duration_ms or 0) - self.sending.due.starts_at
+
 
 def before_attempt(
     due: Due, siblings: Sequence[Sibling], policy: Policy, decrypt: Callable[[bytes], str], now: int

@@ -20,6 +20,7 @@ from webhook_admin.sender.sender import Opened, Sender
 
 _AFTER_TROUBLE = 1.0  # seconds
 _STOP_GRACE = 5.0  # seconds
+_MEASURE_EVERY = 1.0  # seconds
 log = structlog.get_logger()
 
 
@@ -45,7 +46,7 @@ class Dispatcher:
             max_connections=self._settings.max_in_flight,
         )
         async with self._sender, asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(self._listen()), tasks.create_task(self._pruning.run())]
+            beside = [tasks.create_task(each) for each in (self._listen(), self._measure(), self._pruning.run())]
             tasks.create_task(self._heed(stop))
             while not self._is_done():
                 await self._turn()
@@ -56,6 +57,11 @@ class Dispatcher:
         async for _ in wake_ups(self._database):
             self._turns.wake()
             self._wake.set()
+
+    async def _measure(self) -> None:
+        while True:
+            self._turns.metrics.connected(*self._sender.connections)
+            await asyncio.sleep(_MEASURE_EVERY)
 
     async def _heed(self, stop: asyncio.Event) -> None:
         await stop.wait()

@@ -7,7 +7,7 @@ from webhook_admin.db import Database
 from webhook_admin.dispatch.decide import Ended
 from webhook_admin.queue import clock, statistics
 from webhook_admin.queue.clock import HOUR, SECOND
-from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.deliveries import Transition
 from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.statistics import Cell, Kind, of_latency, of_outcome
 
@@ -61,9 +61,7 @@ class Tally:
         due, attempt = ended.sending.due, ended.attempt
         self._counts[Cell(due.account_id, hour, Kind.ATTEMPTS)] += 1
         self._counts[Cell(due.account_id, hour, of_outcome(attempt.outcome))] += 1
-        if ended.transition.state is State.DELIVERED:
-            # From acceptance, or from the resend.
-            milliseconds = attempt.started_at + (attempt.duration_ms or 0) - due.starts_at
+        if (milliseconds := ended.acknowledged_after) is not None:
             self._counts[Cell(due.account_id, hour, of_latency(milliseconds))] += 1
 
     def add_to(self, database: Database, *, at_once: bool) -> None:

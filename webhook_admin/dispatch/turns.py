@@ -25,6 +25,8 @@ from webhook_admin.dispatch.superseding import Backlogs
 from webhook_admin.dispatch.tally import Tally
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
+from webhook_admin.metrics.dispatcher import DispatcherMetrics
+from webhook_admin.metrics.store_time import Step
 from webhook_admin.queue import (
     attempts,
     clock,
@@ -95,6 +97,8 @@ class Turns:
         self._unrecorded: list[Ended] = []
         self._disabling = Disabling()
         self._tally = Tally()
+        self.metrics = DispatcherMetrics()
+        self._recovered = 0
         self._is_woken = self._is_stopping = False
         self._renew_at = 0
 
@@ -120,25 +124,42 @@ class Turns:
         self._tally.begin()
         try:
             self._judge()
+            laps = self.metrics.laps
+            laps.begin()
             with self._database.transaction() as transaction:
                 now = self._clock.now(transaction)
                 self._record(transaction, now)
+                laps.end(Step.RECORD)
                 self._renew(transaction, now)
                 self._release(transaction, now)
+                laps.end(Step.RELEASE)
                 self._lease(transaction, now)
+                laps.end(Step.LEASE)
                 begun = self._fetch(transaction, now)
                 next_due = lanes.next_due(transaction, now)
-            self._tally.committed(self._unrecorded, now)
-            self._unrecorded.clear()
+                laps.end(Step.FETCH)
+            laps.end(Step.COMMIT)
+            self._count(now)
             self._lanes.failing_noted()
             self._begun = begun
+            laps.begin()
             self._send()
+            laps.end(Step.SEND)
             self._tally.add_to(self._database, at_once=self._is_stopping)
+            self.metrics.turned(in_flight=self._lanes.in_flight, is_last=self._is_stopping)
         except StoreUnavailable:
             # Whether the last transaction was committed is not known, and so it is not known which lanes are leased.
             self._renew_at = 0
             raise
         return self._idle_for(next_due)
+
+    def _count(self, now: int) -> None:
+        """Count what the transaction has recorded, now that it is committed."""
+        self._tally.committed(self._unrecorded, now)
+        outcomes = [each.attempt.outcome for each in self._unrecorded] + [Outcome.UNKNOWN] * self._recovered
+        times = [each.acknowledged_after for each in self._unrecorded if not each.sending.due.test]
+        self.metrics.recorded(outcomes, [each / SECOND for each in times if each is not None])
+        self._unrecorded.clear()
 
     def _idle_for(self, next_due: int | None) -> int:
         can_start = (self._lanes.can_start or self._lanes.is_looking) and not self._is_stopping
@@ -216,7 +237,9 @@ class Turns:
         wanted = [] if self._is_stopping else self._lanes.wanted()
         found = due_deliveries.due(transaction, wanted, now)
         self._lanes.found(wanted, Counter(due.lane for due in found))
-        attempts.record(transaction, [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded])
+        unknown = [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded]
+        attempts.record(transaction, unknown)
+        self._recovered = len(unknown)
         others = siblings.find(transaction, [due for due in found if order.depends_on_siblings(due)])
         decided = [(due, self._before(due, others.get(due.id, ()), now)) for due in found]
         transitions = [(due, each) for due, each in decided if isinstance(each, Transition)]

@@ -12,9 +12,19 @@ class Pool:
 
     def __init__(self, max_connections: int) -> None:
         self._room = asyncio.Semaphore(max_connections)
-        self._stuck = 0
+        self._stuck = self._open = 0
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._idle_of: dict[Key, dict[Connection, None]] = {}
+
+    @property
+    def used(self) -> int:
+        """How many connections carry a request, or are being opened for one."""
+        return self._open - len(self._idle)
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait for another request."""
+        return len(self._idle)
 
     def take(self, key: Key, addresses: Container[str]) -> Connection | None:
         """An idle connection to one of the addresses, the one used last; others that are found are closed."""
@@ -40,6 +50,7 @@ class Pool:
         self._stuck += is_stuck
         try:
             await self._room.acquire()
+            self._open += 1
         finally:
             self._stuck -= is_stuck
 
@@ -48,6 +59,7 @@ class Pool:
             self._remove(connection)
         connection.answer.close()
         self._room.release()
+        self._open -= 1
 
     def sweep(self, before: float) -> None:
         while self._idle and (next(iter(self._idle)).idle_since or 0) <= before:

@@ -63,6 +63,11 @@ class Sender:
         await self._pool.close()
         await self._resolver.close()
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are in use, and how many are kept for later."""
+        return self._pool.used, self._pool.idle
+
     async def send(self, request: Request) -> Result:
         """Send one request as soon as there is a connection; what came of it."""
         future: asyncio.Future[Result] = self._loop.create_future()

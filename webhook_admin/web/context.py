@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
 from webhook_admin.last_used import LastUsed
+from webhook_admin.metrics.api import ApiMetrics
 from webhook_admin.queue.group_commit import GroupCommit
 from webhook_admin.web.rate_limit import RateLimit
 
@@ -29,6 +30,7 @@ class Parts:
     last_used: LastUsed
     group_commit: GroupCommit
     rate_limit: RateLimit
+    metrics: ApiMetrics
 
     def close(self) -> None:
         """End what goes on in the background, and close the store."""

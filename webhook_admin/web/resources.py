@@ -19,6 +19,7 @@ from webhook_admin.web import (
     preview,
     problems,
     request_log,
+    request_metrics,
     signing_secret,
     statistics,
     testing,
@@ -49,6 +50,7 @@ def init_app(app: Flask, parts: context.Parts) -> None:
     # The order of judgement: a request is logged whatever becomes of it, then comes its key, then the rest.
     context.init_app(app, parts)
     request_log.init_app(app)
+    request_metrics.init_app(app)
     problems.init_app(app)
     access = {blueprint.name: access for blueprint, access in _RESOURCES.items()}
     auth.init_app(app, access)
