@@ -73,7 +73,7 @@ def postgresql_url(postgresql: URL, spare_databases: list[str], template_shape: 
 
 
 # In an order in which no row is deleted that another refers to.
-_TABLES = ("attempts", "deliveries", "lanes", "webhooks", "api_keys", "statistics", "accounts")
+_TABLES = ("attempts", "deliveries", "lanes", "webhooks", "portal_sessions", "api_keys", "statistics", "accounts")
 
 # The columns, the constraints and indexes, the options of the tables, the settings of the database and whether it has
 # become large.

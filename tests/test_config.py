@@ -58,6 +58,8 @@ def test_the_retry_schedule_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
         ("HOST", ""),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "some"),
+        ("PUBLIC_URL", "webhooks.example.com"),
+        ("PUBLIC_URL", "https://webhooks.example.com/?page=1"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8"),

@@ -24,6 +24,7 @@ ROOMS = [
     "ids",
     "memory",
     "open_files",
+    "printable",
     "callback_urls",
     "events",
     "formats",
@@ -36,6 +37,7 @@ ROOMS = [
     "queue",
     "accounts",
     "keys",
+    "portal_sessions",
     "signing_secrets",
     "webhooks",
     "testing",
@@ -45,6 +47,7 @@ ROOMS = [
     "dispatch",
     "verification",
     "web",
+    "portal",
     "app",
     "server",
     "cli",
@@ -52,7 +55,7 @@ ROOMS = [
 ]
 STRANGERS = {("queue", "sender"), ("sender", "queue"), ("sender", "db"), ("sender", "models"), ("sender", "webhooks")}
 ONLY_IN = {
-    "flask": {"web", "app"},
+    "flask": {"web", "portal", "app"},
     "flask_smorest": {"web"},
     "click": {"cli"},
     "granian": {"server"},

@@ -1,4 +1,4 @@
-"""The HTTP API as a WSGI application."""
+"""The HTTP API and the page as a WSGI application."""
 
 from flask import Flask
 
@@ -8,11 +8,15 @@ from webhook_admin.db import Database
 from webhook_admin.encryption import load_cipher
 from webhook_admin.last_used import LastUsed
 from webhook_admin.metrics.api import ApiMetrics
+from webhook_admin.portal import pages
 from webhook_admin.queue.group_commit import GroupCommit
 from webhook_admin.web import resources
 from webhook_admin.web.context import Parts
 from webhook_admin.web.problems import Application
 from webhook_admin.web.rate_limit import RateLimit
+
+# Tries to sign in to the page, a second and from one address. Keys cannot be guessed: it is the store that is spared.
+_SIGN_INS = 5
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -24,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level, settings.log_format)
     app = Application(__name__, static_folder=None)
     resources.init_app(app, make_parts(settings))
+    app.register_blueprint(pages.blueprint)
     return app
 
 
@@ -40,4 +45,5 @@ def make_parts(settings: Settings) -> Parts:
         group_commit=GroupCommit(database),
         rate_limit=RateLimit(settings.rate_limit),
         metrics=metrics,
+        sign_ins=RateLimit(min(settings.rate_limit, _SIGN_INS)),
     )

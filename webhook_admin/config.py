@@ -6,6 +6,7 @@ which raises `ValueError` with what a good value is.
 
 import base64
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -89,6 +90,12 @@ def _host(text: str) -> str:
     return text
 
 
+def _public_url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("Must be an http or https URL without query, such as https://webhooks.example.com")
+    return text.rstrip("/")
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)
@@ -150,6 +157,7 @@ class Settings:
     port: int = field(metadata=_setting("8080", _whole(1, 65_535)))
     metrics_host: str = field(metadata=_setting("127.0.0.1", _host))
     metrics_port: int = field(metadata=_setting("0", _whole(0, 65_535)))
+    public_url: str = field(metadata=_setting("", _public_url))
     disable_after: float = field(metadata=_setting("432000", _wait))
     retention_days: float = field(metadata=_setting("30", _days))
     rate_limit: int = field(metadata=_setting("50", _whole(0, 1_000_000)))

@@ -95,6 +95,27 @@ api_keys = Table(
     Index(None, "account_id", "id"),
 )
 
+portal_sessions = Table(
+    "portal_sessions",
+    metadata,
+    # The SHA-256 of the token, which only the browser has, or the link.
+    Column("digest", LargeBinary(32), primary_key=True),
+    # The account that is looked at; NULL: a session of the platform that has not chosen one yet.
+    # The account's foreign key comes first: PostgreSQL locks in this order, as a deletion of the account does.
+    Column("account_id", ID, ForeignKey(accounts.c.id, ondelete="CASCADE")),
+    # The key that opened it, or that made the link; the session ends with the key.
+    Column("key_id", ID, ForeignKey(api_keys.c.id, ondelete="CASCADE"), nullable=False),
+    # Whether the session may go from one account to another.
+    Column("is_platform", Boolean, nullable=False),
+    Column("access", Text, nullable=False),
+    # A link becomes a session when it is opened.
+    Column("is_link", Boolean, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "account_id"),
+    Index(None, "key_id"),
+    Index(None, "expires_at"),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,

@@ -5,25 +5,11 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from webhook_admin.printable import printable
+
 _GAP = 2
 _MAX_LINES = 20
 _FRACTION = re.compile(r"\.[0-9]+Z$")
-
-
-def printable(text: str) -> str:
-    """The text in one line. White space becomes spaces, and control characters of any kind the replacement character.
-
-    Those are C0, C1, and Unicode's format characters, such as the ones that turn the direction of writing round.
-    """
-    if text.isprintable():
-        return text
-    return "".join(map(_printable_character, text))
-
-
-def _printable_character(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
 def cell(name: str, value: Any) -> str:

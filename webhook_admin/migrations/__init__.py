@@ -5,7 +5,7 @@ from sqlalchemy import inspect, text
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `versions`."""
 
 

@@ -31,6 +31,7 @@ class Parts:
     group_commit: GroupCommit
     rate_limit: RateLimit
     metrics: ApiMetrics
+    sign_ins: RateLimit
 
     def close(self) -> None:
         """End what goes on in the background, and close the store."""

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
+from webhook_admin.portal_sessions import Access
 from webhook_admin.queue.deliveries import State
 from webhook_admin.sender.request import Outcome
 from webhook_admin.verification.findings import FindingCode
@@ -95,6 +96,9 @@ FINDING_CODE = Enumeration(
     "FindingCode",
     "What is wrong with a notification as a receiver has it, for programs.",
     _strings(FindingCode),
+)
+PORTAL_ACCESS = Enumeration(
+    "PortalAccess", "How much a portal link lets do. full: look, and change. read: look.", _strings(Access)
 )
 FIELD_ERROR_CODE = Enumeration("FieldErrorCode", "What is wrong with an input, for programs.", get_args(errors.Code))
 

@@ -129,9 +129,14 @@ def _require_path() -> None:
         raise NotFound
 
 
-def _known(error: errors.Error) -> Response:
+def log_cause(error: errors.Error) -> None:
+    """Log why the store is not available, which callers are not told."""
     if isinstance(error, errors.StoreUnavailable):
         log.error("store_unavailable", cause=error.cause, correlation_id=g.correlation_id)
+
+
+def _known(error: errors.Error) -> Response:
+    log_cause(error)
     return _response(problem(error))
 
 

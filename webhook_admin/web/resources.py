@@ -16,6 +16,7 @@ from webhook_admin.web import (
     openapi,
     openapi_webhooks,
     payload_formats,
+    portal_links,
     preview,
     problems,
     request_log,
@@ -40,6 +41,7 @@ _RESOURCES = {
     webhooks.blueprint: Access.PLATFORM,
     accounts.blueprint: Access.PLATFORM,
     keys.blueprint: Access.PLATFORM,
+    portal_links.blueprint: Access.PLATFORM,
     events.blueprint: Access.PLATFORM,
     health.blueprint: Access.ANYONE,
 }

@@ -13,8 +13,8 @@ from webhook_admin.cli.events import platform_key
 from webhook_admin.cli.events.lines import batches
 from webhook_admin.cli.events.posts import Client, Sending, Summary
 from webhook_admin.cli.output import as_json
-from webhook_admin.cli.text import printable
 from webhook_admin.config import Settings
+from webhook_admin.printable import printable
 
 _CLEAR_LINE = "\r\x1b[K"
 

@@ -13,8 +13,9 @@ import click
 from webhook_admin.cli.receive.certificate import Certificate, certificate_in
 from webhook_admin.cli.receive.server import LOOPBACK, Arrival, Receiver, serving
 from webhook_admin.cli.receive.verify import find_secret
-from webhook_admin.cli.text import block, printable
+from webhook_admin.cli.text import block
 from webhook_admin.config import PREFIX, Settings
+from webhook_admin.printable import printable
 
 _SHOWN = ("webhook-id", "webhook-timestamp", "webhook-signature", "webhook-test", "content-type")
 _DATA_DIR = f"{PREFIX}DATA_DIR"
