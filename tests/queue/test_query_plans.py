@@ -21,6 +21,7 @@ from webhook_admin.queue import (
     leases,
     resend,
     retention,
+    statistics,
 )
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.backlog import look
@@ -301,6 +302,14 @@ def test_no_list_reads_past_what_does_not_fit(on_record: Queue) -> None:
                 )
             if after is None:
                 assert len(found.items) == count
+
+
+def test_looking_at_what_waits_reads_no_backlog(backlog: Queue) -> None:
+    """The page's overview counts up to 10,000, and otherwise reads the first of each kind."""
+    with backlog.database.transaction() as connection, bounded(connection, most_rows=2 * statistics.MAX_PENDING):
+        waiting = statistics.waiting(connection, "big", NOW)
+    assert waiting.pending == statistics.MAX_PENDING
+    assert waiting.next_due is not None
 
 
 def test_no_resend_reads_past_what_does_not_fit(on_record: Queue) -> None:

@@ -53,7 +53,10 @@ def test_counts_add_up(queue: Queue) -> None:
 
 
 def test_what_waits(queue: Queue) -> None:
-    """How many, since when the oldest waits, and the pause of the webhook's lane; what has ended is not counted."""
+    """How many, since when the oldest waits, the pause of the webhook's lane, and when its next delivery is due.
+
+    Deliveries that have ended are not counted.
+    """
     queue.customer()
     queue.accept(event(1, status="READ"), now=datetime.now(UTC))
     queue.accept(event(2), now=LONG_AGO)
@@ -67,7 +70,9 @@ def test_what_waits(queue: Queue) -> None:
         later = statistics.waiting(connection, "acme", NOW + 60_000)
         nobody = statistics.waiting(connection, "globex", NOW)
     assert (waiting.pending, waiting.oldest_pending_since, waiting.paused_until) == (3, NOW, NOW + 60_000)
-    assert later.paused_until is None
+    assert waiting.next_due == NOW + 60_000
+    assert (later.paused_until, later.next_due) == (None, NOW)
+    assert nobody.next_due is None
     assert (nobody.pending, nobody.oldest_pending_since, nobody.paused_until) == (0, None, None)
 
 

@@ -10,10 +10,13 @@ from webhook_admin import errors
 from webhook_admin.portal import (
     account,
     deliveries,
+    delivery,
+    export,
     forgery,
     link,
     overview,
     refusals,
+    resends,
     session,
     sign_in,
     words,
@@ -43,6 +46,9 @@ class Page(NamedTuple):
 PAGES = [
     Page(overview.blueprint, title="Overview"),
     Page(deliveries.blueprint, title="Deliveries"),
+    Page(delivery.blueprint),
+    Page(resends.blueprint),
+    Page(export.blueprint),
     Page(account.blueprint, Needs.PLATFORM, "Accounts"),
     Page(sign_in.blueprint, Needs.NOTHING),
     Page(link.blueprint, Needs.NOTHING),

@@ -74,6 +74,14 @@ class DeliveryWithAttempts(Delivery):
     attempts: list[Attempt]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the later attempts of a delivery go by: the body, kept once an attempt has failed, and the latest resend."""
+
+    body: str | None
+    resent_at: datetime | None
+
+
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{32}")
 
 
@@ -175,6 +183,15 @@ def get(connection: Connection, delivery_id: str, account_id: str | None = None)
     made = [Attempt(**{**row._mapping, "started_at": moment(row.started_at)}) for row in rows]
     values = {field.name: getattr(delivery, field.name) for field in fields(Delivery)}
     return DeliveryWithAttempts(**values, attempts=made)
+
+
+def kept(connection: Connection, delivery: Delivery) -> Kept:
+    """What is kept of the delivery. Raises `DeliveryNotFound`."""
+    own = (deliveries.c.account_id == delivery.account_id, deliveries.c.id == delivery.id)
+    row = connection.execute(select(deliveries.c.body, deliveries.c.resent_at).where(*own)).one_or_none()
+    if row is None:
+        raise DeliveryNotFound
+    return Kept(row.body, None if row.resent_at is None else moment(row.resent_at))
 
 
 def is_id(text: str) -> bool:

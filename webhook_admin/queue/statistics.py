@@ -76,12 +76,14 @@ class Counts:
 class Waiting:
     """What an account has pending: how many deliveries, up to `MAX_PENDING`, and since when the oldest waits (ms).
 
-    `paused_until` is the end of the pause of its webhook's lane (ms); None where there is none.
+    Of its webhook's lane: `paused_until` is the end of the pause (ms), `next_due` when the next delivery is due, pause
+    counted in (ms); None where there is none.
     """
 
     pending: int
     oldest_pending_since: int | None
     paused_until: int | None
+    next_due: int | None
 
 
 def add(connection: Connection, counts: Mapping[Cell, int]) -> None:
@@ -140,8 +142,15 @@ def waiting(connection: Connection, account_id: str, now: int) -> Waiting:
     paused_until = connection.scalar(
         select(lanes.c.paused_until).where(lanes.c.account_id == account_id, lanes.c.destination == WEBHOOK)
     )
+    paused_until = paused_until if paused_until and paused_until > now else None
+    next_due = connection.scalar(
+        select(func.min(deliveries.c.due_at)).where(
+            own, deliveries.c.destination == WEBHOOK, deliveries.c.due_at.is_not(None)
+        )
+    )
     return Waiting(
         pending=connection.execute(select(func.count()).select_from(counted)).scalar_one(),
         oldest_pending_since=min((row.created_at for row in oldest), default=None),
-        paused_until=paused_until if paused_until and paused_until > now else None,
+        paused_until=paused_until,
+        next_due=None if next_due is None else max(next_due, paused_until or 0),
     )

@@ -2,11 +2,10 @@
 "use strict";
 
 const FORMATS = {
-  hour: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
-  second: { dateStyle: "medium", timeStyle: "medium" },
+  hour: { hour: "2-digit", minute: "2-digit" },
+  second: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" },
   millisecond: {
-    year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
-    fractionalSecondDigits: 3, hourCycle: "h23",
+    month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3,
   },
 };
 
@@ -19,14 +18,17 @@ function showTimes(root) {
   for (const time of root.querySelectorAll("time[data-format], text[data-time]")) {
     const moment = new Date(time.dateTime || time.dataset.time);
     if (moment.getTimezoneOffset() === 0) continue;
-    const local = new Intl.DateTimeFormat(undefined, FORMATS[time.dataset.format]).format(moment);
+    const isThisYear = moment.getFullYear() === new Date().getFullYear();
+    const year = isThisYear || time.dataset.format === "hour" ? {} : { year: "numeric" };
+    const options = { hourCycle: "h23", ...FORMATS[time.dataset.format], ...year };
+    const local = new Intl.DateTimeFormat(undefined, options).format(moment);
     if (time.dataset.format === "hour") {
       time.textContent = local;
       continue;
     }
     const utc = document.createElement("span");
     utc.className = "utc";
-    utc.textContent = time.textContent;
+    utc.textContent = moment.getDate() === moment.getUTCDate() ? time.textContent.slice(11) : time.textContent;
     time.replaceChildren(local, " ", utc);
   }
 }
@@ -113,7 +115,24 @@ function keepingPlace(shown, change) {
   if (after !== undefined && after !== before) scrollBy(0, after - before);
 }
 
+// Where the browser does not let a page write to the clipboard (plain HTTP), the text is selected instead.
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  source.closest("details")?.setAttribute("open", "");
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = "Copied";
+  } catch {
+    document.getSelection().selectAllChildren(source);
+    button.textContent = "Selected: press Ctrl C";
+  }
+}
+
 showTimes(document);
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => copy(button));
+}
 document.querySelectorAll("form[data-times]").forEach(useZone);
 if (document.querySelector("[data-live]")) {
   for (const sign of ["pointermove", "keydown", "scroll"]) {
