@@ -41,8 +41,8 @@ def event(number: object = 1, account_id: str = "acme", **fields: Any) -> Event:
 
 def release(key: Key, **learned: Any) -> Release:
     """A release of a lane; a pause puts it off."""
-    given = {"failures": 0, "paused_until": 0, "standing": Standing.QUICK, "window": 1.0, "threshold": None} | learned
-    return Release(**{"key": key, "not_before": given["paused_until"]} | given)
+    known = {"failures": 0, "paused_until": 0, "standing": Standing.QUICK, "window": 1.0, "threshold": None, **learned}
+    return Release(**{"key": key, "not_before": known["paused_until"], **known})
 
 
 @dataclass

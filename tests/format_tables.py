@@ -3,7 +3,7 @@
 `.venv/bin/python -m tests.format_tables` prints them, to be put into webhook_admin/guides/formats.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from webhook_admin.events import UNSUCCESSFUL, Reason, Status
 from webhook_admin.formats import FORMATS, mta_v1, samples
 
 # The fields of a body that depend on the event's status and reason: for each format, those of each of its tables.
-COLUMNS = {
+COLUMNS: Mapping[str, Sequence[Sequence[str]]] = {
     "phonovation-v2": [("Status", "Message")],
     "routee": [("status.name",), ("status.reason.detailedStatus",)],
     "insider": [("event", "reason.message", "reason.code")],

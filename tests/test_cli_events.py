@@ -135,7 +135,7 @@ def test_more_than_one_call_may_have(send: Send) -> None:
 # What is refused
 
 
-REFUSED = {
+REFUSED: dict[int, tuple[str | bytes, str]] = {
     2: ("{", "Must be valid JSON"),
     4: ('{"accountId": "acme", "accountId": "acme"}', "accountId: This key is there twice."),
     5: ("[]", "Must be a JSON object."),
@@ -265,7 +265,7 @@ def test_progress_is_shown_on_a_terminal(
     """On a terminal a bar grows to 100 %, and a refusal stands on a line of its own."""
     file = tmp_path / "events.jsonl"
     file.write_text("\n".join([line(), "{", line(messageId="m-2")]))
-    command = [sys.executable, "-m", "webhook_admin", "events", "send", file]
+    command = [sys.executable, "-m", "webhook_admin", "events", "send", str(file)]
     arguments = ["--url", start().url, "--key", str(platform.key)]
     ours, theirs = pty.openpty()
     process = subprocess.Popen([*command, *arguments], stdin=theirs, stderr=theirs)

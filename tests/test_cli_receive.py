@@ -132,17 +132,17 @@ def test_the_service_delivers_to_it(
     assert '"messageId":"msg_1"' in receiver.output
 
 
-def test_a_genuine_notification_is_verified(receive: Callable[..., Started]) -> None:
+@pytest.mark.parametrize(
+    ("options", "environment"), [(["--secret", SECRET], {}), ([], {"WEBHOOK_ADMIN_SIGNING_SECRET": SECRET})]
+)
+def test_a_genuine_notification_is_verified(
+    receive: Callable[..., Started], options: list[str], environment: dict[str, str]
+) -> None:
     """The secret comes from an option, the environment, or a file."""
-    given: list[tuple[list[str], dict[str, str]]] = [
-        (["--secret", SECRET], {}),
-        ([], {"WEBHOOK_ADMIN_SIGNING_SECRET": SECRET}),
-    ]
-    for options, environment in given:
-        receiver = receive(*options, **environment)
-        assert receiver.post(signed(at=time.time())).status_code == 200
-        wait_until(lambda receiver=receiver: "  verified, answered 200" in receiver.output)
-        assert receiver.stop() == 0
+    receiver = receive(*options, **environment)
+    assert receiver.post(signed(at=time.time())).status_code == 200
+    wait_until(lambda: "  verified, answered 200" in receiver.output)
+    assert receiver.stop() == 0
 
 
 def test_the_file_of_the_secret_may_come_later(receive: Callable[..., Started], tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def call_until_killed(client: Client, made: list[str]) -> set[str | None]:
             return {left, None if left else url}
         assert response.status_code == (204 if left else 201)
         left = None if left else url
-        made.append(response.request.method)
+        made.append(str(response.request.method))
     pytest.fail("nobody has killed the process")
 
 

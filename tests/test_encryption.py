@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy import select
 
 from tests.api import URL_1
@@ -69,7 +69,7 @@ def test_the_store_holds_no_readable_secret(database: Database, settings: Settin
 
 def test_a_key_that_does_not_fit_stops_the_start(database: Database, settings: Settings) -> None:
     """A lost key is found out at the start and not by the first failed notification."""
-    cipher, other = encryption.load_cipher(settings), encryption.MultiFernet([Fernet(Fernet.generate_key())])
+    cipher, other = encryption.load_cipher(settings), MultiFernet([Fernet(Fernet.generate_key())])
     encryption.require_fitting(other, database)
     with database.connect() as connection:
         accounts.create(connection, "acme", NOW)

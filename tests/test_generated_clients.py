@@ -105,7 +105,7 @@ def test_a_generated_client_sends_events(
 def pydantic_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """Pydantic classes that datamodel-code-generator has made of the document's schemas."""
     folder = tmp_path_factory.mktemp("pydantic")
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "datamodel_code_generator",

@@ -42,14 +42,16 @@ def start_receiver(tmp_path: Path) -> Iterator[Start]:
             port: int = probe.getsockname()[1]
         file = tmp_path / f"receiver.{SUFFIXES[language]}"
         file.write_text(SHOWN.blocks(language)[0])
-        arguments = {
+        commands: dict[str, list[str | Path]] = {
             "python": [*FLASK, str(port), *options],
             "javascript": [*command, file],
             "php": [*command, "-S", f"127.0.0.1:{port}", file],
-        }[language]
+        }
         environment = os.environ | {"SIGNING_SECRET": secret, "PORT": str(port)}
         with (tmp_path / "receiver.log").open("w") as log:
-            processes.append(subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=log, stderr=log))
+            processes.append(
+                subprocess.Popen(commands[language], cwd=tmp_path, env=environment, stdout=log, stderr=log)
+            )
         wait_until(lambda: _listens(port))
         return port
 

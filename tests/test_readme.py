@@ -76,10 +76,10 @@ def test_every_command_that_is_named_exists(name: str) -> None:
         words = line.split()
         if words[0] not in COMMANDS:
             continue
-        command: click.Command = main.get_command(click.Context(main), words[0])  # type: ignore[assignment]
+        command = main.get_command(click.Context(main), words[0])
         if isinstance(command, click.Group):
-            command = command.get_command(click.Context(command), words[1])  # type: ignore[assignment]
-            assert command, words
+            command = command.get_command(click.Context(command), words[1])
+        assert command, words
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(re.findall(r"--[a-z-]+", line)) <= options, line
         assert CliRunner().invoke(command, ["--help"]).exit_code == 0

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.api import URL_1, WEBHOOK
+from tests.processes import Process
 from tests.waiting import wait_until
 from webhook_admin import accounts, keys
 from webhook_admin.db import Database
@@ -111,9 +112,9 @@ def test_any_wsgi_server_will_do(run: Serve, headers: dict[str, str], server: st
 
 
 @ON_SQLITE
-def test_behind_nginx(run: Serve, headers: dict[str, str], start: Callable[..., object], tmp_path: Path) -> None:
+def test_behind_nginx(run: Serve, headers: dict[str, str], start: Callable[..., Process], tmp_path: Path) -> None:
     """`serve` works behind a proxy, which may keep its connections open."""
-    upstream = start().url  # type: ignore[attr-defined]
+    upstream = start().url
     configuration = tmp_path / "nginx.conf"
     port_free = NGINX.format(folder=tmp_path, port="{port}", upstream=upstream)
     shell = f"sed s/@port@/{{port}}/ {configuration} > {configuration}.used && exec nginx -c {configuration}.used"

@@ -61,7 +61,8 @@ class Subject:
     rounds: list[load.Figures] = field(default_factory=list)
 
     def median(self, figure: str) -> float:
-        return median(getattr(figures, figure) for figures in self.rounds)
+        values: list[float] = [getattr(figures, figure) for figures in self.rounds]
+        return median(values)
 
     def ratio(self, other: "Subject") -> float:
         """Requests a second in relation to the other's, round by round."""
@@ -141,7 +142,7 @@ def _fill(url: URL, count: int, signing_secret: bytes) -> dict[str, str]:
     database = Database(url)
     upgrade(database)
     sample = set(random.sample(range(count), min(count, SAMPLE)))
-    keys = {}
+    keys: dict[str, str] = {}
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
         *rows, minted = zip(*(_registration(number, signing_secret) for number in numbers), strict=True)

@@ -66,7 +66,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 @click.option("--seconds", default=60.0, help="How long the scenario of 1,000 origins is measured.")
 def main(kinds: str, only: Sequence[str], commands: Sequence[str], events: int, backlog: int, seconds: float) -> None:
     """Measure deliveries per second, and CPU (us) and new connections for each."""
-    programs = {command: [command] for command in commands} or {THIS: THIS_PROGRAM}
+    programs: dict[str, Sequence[str]] = {command: [command] for command in commands} or {THIS: THIS_PROGRAM}
     options = Options(events=events, backlog=backlog, seconds=seconds)
     click.echo("The receiver is " + ("nginx." if HAS_NGINX else "the tests' own, which costs more than nginx."))
     for kind in stores.KINDS if kinds == "both" else [kinds]:

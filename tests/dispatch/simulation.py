@@ -150,8 +150,8 @@ class Simulation:
         found = {each.key: self._due(self._lanes[each.key], each.limit) for each in wanted}
         leased.found(wanted, {key: len(attempts) for key, attempts in found.items()})
         for key, attempts in found.items():
-            for each in attempts:
-                self._start(leased, self._lanes[key], *each)
+            for attempt in attempts:
+                self._start(leased, self._lanes[key], *attempt)
 
     def _take(self, chosen: Sequence[Due], limit: int) -> list[Lease]:
         lanes = [self._lanes[Key(due.account_id, due.destination)] for due in chosen[:limit]]
@@ -169,7 +169,7 @@ class Simulation:
             self.store.put(lane, max(lane.deliveries[0][0], release.not_before))
 
     def _due(self, lane: Lane, limit: int) -> list[tuple[int, int, int]]:
-        due = []
+        due: list[tuple[int, int, int]] = []
         while lane.deliveries and lane.deliveries[0][0] <= self.now and len(due) < limit:
             due.append(heappop(lane.deliveries))
         return due

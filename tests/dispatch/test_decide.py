@@ -58,8 +58,8 @@ def due(**fields: Any) -> Due:
             "test": False,
             "has_account": True,
             "webhook": WEBHOOK,
+            **fields,
         }
-        | fields
     )
 
 
@@ -215,7 +215,7 @@ def test_a_resent_delivery_has_the_whole_schedule_and_age_before_it() -> None:
 def test_what_is_decided_names_the_resend_that_it_knows_of() -> None:
     """So a delivery that is resent meanwhile keeps what the resend has made of it."""
     resent = due(attempts=3, recorded=3, attempts_before=3, resent_at=NOW - 1)
-    decided = [
+    decided: list[Begun | Transition] = [
         sending(resent).begun,
         final(replace(resent, webhook=None)),
         follow(status(500), resent),

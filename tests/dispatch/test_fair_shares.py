@@ -31,7 +31,7 @@ def take(places: Places, count: int, standing: Standing, account_id: str = "a") 
 def order(places: Places, *ready: tuple[Standing, str, list[Lane]], limit: int = 1_000) -> list[str]:
     """The names of the lanes that start a request, in order."""
     found: dict[Standing, dict[str, list[Lane]]] = {standing: {} for standing in Standing}
-    names = {}
+    names: dict[Lane, tuple[str, str]] = {}
     for standing, account_id, lanes in ready:
         found[standing][account_id] = lanes
         names |= dict.fromkeys(lanes, (account_id, GROUPS[standing]))
@@ -116,9 +116,9 @@ def test_limits_hold_whatever_is_ready(
         found[standing].setdefault(str(account), {})[Lane(f"{standing} {account}", slots)] = None
     starts: Counter[Lane] = Counter()
     for lane in turns(places, found):
-        standing, account = lane.name.split()
-        assert places.taken(account, Standing(standing)) < places.share(Standing(standing))
-        take(places, 1, Standing(standing), account)
+        name, account_id = lane.name.split()
+        assert places.taken(account_id, Standing(name)) < places.share(Standing(name))
+        take(places, 1, Standing(name), account_id)
         starts[lane] += 1
     assert all(count <= lane.free_slots for lane, count in starts.items())
     assert places.in_flight <= max_in_flight

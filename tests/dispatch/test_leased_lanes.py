@@ -27,8 +27,8 @@ def key(number: int) -> Key:
 
 def lease(lane: Key, **learned: Any) -> Lease:
     """A lease of a lane whose latest attempt succeeded quickly, unless `learned` says otherwise."""
-    known = {"failures": 0, "standing": Standing.QUICK, "window": 1.0, "threshold": None, "changed": False}
-    return Lease(key=lane, **known | learned)
+    known = {"failures": 0, "standing": Standing.QUICK, "window": 1.0, "threshold": None, "changed": False, **learned}
+    return Lease(key=lane, **known)
 
 
 def take(lanes: LeasedLanes, *leases: Lease, monotonic: int = 0, **left: Any) -> None:

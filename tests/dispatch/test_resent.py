@@ -3,9 +3,8 @@
 import json
 
 from sqlalchemy import text
-from werkzeug.test import TestResponse
 
-from tests.api import WEBHOOK, Api
+from tests.api import WEBHOOK, Answer, Api
 from tests.engine import Dispatch, Queue, event
 from tests.receiver import Receiver, answer, hold, in_turn
 from tests.waiting import wait_until
@@ -13,7 +12,7 @@ from tests.waiting import wait_until
 FAIL = answer(500)
 
 
-def resend(customer: Api, queue: Queue) -> TestResponse:
+def resend(customer: Api, queue: Queue) -> Answer:
     """POST /deliveries/{id}/resend for the delivery of the first event."""
     return customer("POST", f"/deliveries/{queue.delivery().id}/resend")
 

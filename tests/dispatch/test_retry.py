@@ -37,7 +37,7 @@ def test_jitter_is_a_fifth_at_most(attempt: int, chance: float) -> None:
 
 def test_jitter_reaches_both_ends() -> None:
     """Chance decides over the whole range, so that what failed together does not return together."""
-    assert [next_due([10 * SECOND], 1, 0, None, lambda end=end: end) for end in (0.0, 1.0)] == [8_000, 12_000]
+    assert [next_due([10 * SECOND], 1, 0, None, chance) for chance in (lambda: 0.0, lambda: 1.0)] == [8_000, 12_000]
 
 
 @pytest.mark.parametrize(

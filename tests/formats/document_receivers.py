@@ -6,15 +6,16 @@ with the status that it returns, and with 500 when it fails.
 
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 Log = list[str]
-Receiver = Callable[[Mapping[str, str], bytes, Log], int]
+Receiver = Callable[[Message, bytes, Log], int]
 KEY = b"the bytes of a signing secret"
 
 
@@ -45,7 +46,7 @@ def listening(receiver: Receiver, log: Log) -> Iterator[str]:
         server.shutdown()
 
 
-def standard(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
+def standard(_headers: Message, body: bytes, log: Log) -> int:
     """Document 003: message id, channel, status, timestamp and any error details; any 2xx acknowledges."""
     event = json.loads(body)
     moment = datetime.fromisoformat(event["timestamp"])
@@ -54,7 +55,7 @@ def standard(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
     return 204
 
 
-def phonovation(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
+def phonovation(_headers: Message, body: bytes, log: Log) -> int:
     """Document 000: the result of a recipient, or of the campaign, which has no NotifyId; 200 acknowledges."""
     result = json.loads(body)
     assert datetime.fromisoformat(result["FinishedAt"]).tzinfo is not None
@@ -68,7 +69,7 @@ def phonovation(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
     return 200
 
 
-def routee(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
+def routee(_headers: Message, body: bytes, log: Log) -> int:
     """Document 001: its PHP, statement by statement. PHP answers 200 and writes null as nothing."""
     request = json.loads(body)
     if request.get("messageId") is None:
@@ -89,7 +90,7 @@ def routee(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
 UNDELIVERED = {1408: "Carrier Violation", 1400: "Hard Bounce", 1404: "Soft Bounce", 1409: "Unknown Delivery"}
 
 
-def insider(_headers: Mapping[str, str], body: bytes, log: Log) -> int:
+def insider(_headers: Message, body: bytes, log: Log) -> int:
     """Document 002: an event is mapped to its SMS by the id, and told apart by its name, or by the reason's code."""
     match json.loads(body):
         case {"id": str(sms), "uniqueArgs": dict(arguments), "event": "sent", "partCount": int(parts)}:
@@ -121,7 +122,7 @@ MTA_STATUSES = {
 }
 
 
-def mta(headers: Mapping[str, str], body: bytes, log: Log) -> int:
+def mta(headers: Message, body: bytes, log: Log) -> int:
     """Document 004: a code that stands for a status, optional tags, and 200; with the X-Signature of the format."""
     if not hmac.compare_digest(headers["X-Signature"], hmac.new(KEY, body, "sha256").hexdigest()):
         log.append("forged")

@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -23,7 +24,7 @@ def validator(name: str) -> Draft202012Validator:
 def can_say(name: str, status: Status) -> bool:
     """Whether the format says the status, be it with one reason only."""
     reasons = [None, *Reason] if status in UNSUCCESSFUL else [None]
-    fields = {
+    fields: dict[str, Any] = {
         "id": "evt_1",
         "account_id": "acme",
         "message_id": "m-1",

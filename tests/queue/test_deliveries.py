@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -52,7 +53,7 @@ def begin(queue: Queue, *begun: Begun) -> set[str]:
 
 
 def conclude(
-    queue: Queue, due: Due, attempts: int, state: State = State.DELIVERED, due_at: int | None = None, **kept: str
+    queue: Queue, due: Due, attempts: int, state: State = State.DELIVERED, due_at: int | None = None, **kept: Any
 ) -> None:
     """Give the delivery its next state."""
     with queue.database.transaction() as connection:

@@ -1,5 +1,7 @@
 """Due lanes: which are leased first, and that no account's lanes hide another's."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
@@ -45,9 +47,9 @@ def lease(queue: Queue, ask: Ask, now: int = NOW + SECOND, holder: str = "one") 
         return due_lanes.lease(connection, holder, now, now + 30 * SECOND, [ask])
 
 
-def ask(limit: int = 100, share: int = 100, standing: Standing = Standing.UNTRIED, **more: object) -> Ask:
+def ask(limit: int = 100, share: int = 100, standing: Standing = Standing.UNTRIED, **more: Any) -> Ask:
     """What a dispatcher asks for that has no lanes yet."""
-    return Ask(standing=standing, limit=limit, share=share, **{"held": {}} | more)
+    return Ask(standing=standing, limit=limit, share=share, **{"held": {}, **more})
 
 
 def accounts(leased: Leased) -> list[str]:

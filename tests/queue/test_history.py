@@ -39,7 +39,7 @@ def attempt(queue: Queue, outcome: str, status_code: int, state: State, due_at: 
     with queue.database.transaction() as connection:
         (due,) = due_deliveries.due(connection, [Wanted(LANE, 1, [])], NOW + ANY)
         number = due.attempts + 1
-        delivery = {"account_id": due.account_id, "id": due.id, "attempts": number}
+        delivery: dict[str, Any] = {"account_id": due.account_id, "id": due.id, "attempts": number}
         begun = Begun(**delivery, begun_at=NOW, callback_url=SENT_TO, payload_format="standard")
         attempts.begin(connection, [begun])
         row = Attempt(

@@ -1,6 +1,7 @@
 """The lanes: due exactly while something is pending, marked when their webhook changes, and kept for a while."""
 
 import random
+from typing import Any
 
 import pytest
 from sqlalchemy import Row, text
@@ -45,7 +46,7 @@ def learned(lane: Row[object]) -> tuple[object, ...]:
     return lane.failures, lane.paused_until, lane.standing, lane.window_size, lane.threshold
 
 
-def make_idle(queue: Queue, now: int = NOW, **known: object) -> None:
+def make_idle(queue: Queue, now: int = NOW, **known: Any) -> None:
     """Let everything end, and the lanes be given back by a dispatcher that has learned this."""
     keys = queue.lease(now=now)
     queue.finish(queue.deliveries())

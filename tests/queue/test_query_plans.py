@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from tests.engine import Queue, release
+from webhook_admin.db import Transaction
 from webhook_admin.queue import (
     attempts,
     clock,
@@ -124,7 +125,7 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
                     step(connection, round_)
 
 
-def fetch(connection: Connection, round_: int) -> list[Due]:
+def fetch(connection: Transaction, round_: int) -> list[Due]:
     """Fetch due deliveries, beside those in flight."""
     in_flight = [f"dlv_{2 * number}" for number in range(10)]
     found = due_deliveries.due(connection, [Wanted(key, PER_LANE, in_flight) for key in KEYS], NOW)
@@ -132,7 +133,7 @@ def fetch(connection: Connection, round_: int) -> list[Due]:
     return found
 
 
-def hold(connection: Connection, round_: int) -> None:
+def hold(connection: Transaction, round_: int) -> None:
     """The accounts of deliveries to per-message URLs are held, before requests to them start."""
     found = due_deliveries.due(connection, [Wanted(KEYS[0], PER_LANE, [])], NOW)
     assert len(attempts.hold_unchanged(connection, found)) == PER_LANE
@@ -143,7 +144,7 @@ def some(round_: int) -> list[tuple[str, str]]:
     return [("big", f"dlv_{2 * (100 * round_ + number)}") for number in range(1, 100)]
 
 
-def count(connection: Connection, round_: int) -> None:
+def count(connection: Transaction, round_: int) -> None:
     """Attempts begin; some of them are not made."""
     url = "https://hooks.example.com/"
     begun = [
@@ -154,7 +155,7 @@ def count(connection: Connection, round_: int) -> None:
     attempts.take_back(connection, begun[:10])
 
 
-def write_down(connection: Connection, round_: int) -> None:
+def write_down(connection: Transaction, round_: int) -> None:
     """Attempts go on record."""
     made = [
         Attempt(account_id=account_id, delivery_id=id_, number=1, started_at=NOW, duration_ms=5, outcome="delivered")
@@ -163,7 +164,7 @@ def write_down(connection: Connection, round_: int) -> None:
     attempts.record(connection, made)
 
 
-def settle(connection: Connection, round_: int) -> None:
+def settle(connection: Transaction, round_: int) -> None:
     """Deliveries get their next states."""
     ended = [
         Transition(account_id=account_id, id=id_, attempts=1, state=State.DELIVERED)

@@ -97,7 +97,7 @@ def test_times_and_parts_together(mixed: Queue) -> None:
     ids = chosen(mixed, account_id="acme", states=["FAILED"])
     since, until = (clock.moment(int(id_[4:16], 16) + spare) for id_, spare in ((ids[0], 0), (ids[-1], 1)))
     for wish in ({}, {"states": ["FAILED"]}):
-        times = {"account_id": "acme", "since": since, "until": until} | wish
+        times: dict[str, Any] = {"account_id": "acme", "since": since, "until": until} | wish
         whole = chosen(mixed, **times)
         assert set(ids) <= set(whole)
         assert chosen(mixed, whole[0], **times) == whole[1:]
@@ -107,9 +107,10 @@ def test_times_and_parts_together(mixed: Queue) -> None:
 
 def test_no_text_of_a_caller_gets_into_a_statement(mixed: Queue) -> None:
     """A state, status or channel that there is not fits nothing."""
-    for name, value in (("states", ["' OR 1 = 1 --"]), ("status", "' OR 1 = 1 --"), ("channel", "'")):
+    strange: list[dict[str, Any]] = [{"states": ["' OR 1 = 1 --"]}, {"status": "' OR 1 = 1 --"}, {"channel": "'"}]
+    for wish in strange:
         for account_id, message_id in product((None, "acme"), (None, "msg_1")):
-            assert chosen(mixed, account_id=account_id, message_id=message_id, **{name: value}) == []
+            assert chosen(mixed, account_id=account_id, message_id=message_id, **wish) == []
 
 
 def test_an_event_that_the_migration_could_not_read_is_found_by_its_state(queue: Queue) -> None:

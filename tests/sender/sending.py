@@ -31,7 +31,7 @@ class Trusted(Protocol):
 def sender(receiver: Trusted, **options: Any) -> Sender:
     """A sender that may call loopback and trusts the receiver's authority."""
     chosen = {"request_timeout": 5, "connect_timeout": 5, "allowed_networks": LOOPBACK, "ca_bundle": receiver.ca_file}
-    return Sender(**(chosen | options))
+    return Sender(**{**chosen, **options})
 
 
 def request(url: str, **options: Any) -> Request:

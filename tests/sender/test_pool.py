@@ -4,8 +4,9 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ from webhook_admin.sender.sender import Outcome, Result, Sender
 IDLE = 0.3  # seconds
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], Any]) -> None:
     """Wait for a condition while the event loop goes on."""
     await asyncio.to_thread(wait_until, condition)
 

@@ -180,8 +180,8 @@ def test_localhost_is_loopback_where_that_is_allowed(host: str) -> None:
     with Receiver(host=host) as receiver, Nameserver({}) as nameserver:
         network = ip_network(f"{host}/128" if ":" in host else "127.0.0.0/8")
         url = f"https://localhost:{receiver.port}/cb"
-        options = {"allowed_networks": (network,), "nameservers": [nameserver.address]}
-        assert send(receiver, request(url), **options)[0].outcome is Outcome.DELIVERED
+        (result,) = send(receiver, request(url), allowed_networks=(network,), nameservers=[nameserver.address])
+        assert result.outcome is Outcome.DELIVERED
         assert nameserver.questions == []
 
 

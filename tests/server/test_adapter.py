@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def ports() -> Iterator[dict[str, int]]:
             popen = stack.enter_context(subprocess.Popen(arguments, cwd=CHECKOUT, stderr=subprocess.DEVNULL))
             stack.callback(popen.terminate)
         for port in ports.values():
-            wait_until(lambda port=port: listens(port), 20)
+            wait_until(partial(listens, port), 20)
         yield ports
 
 

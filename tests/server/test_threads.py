@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -31,11 +32,11 @@ def test_callers_take_turns() -> None:
         go_on = threading.Event()
         order: list[str] = []
         callers = ["first", *["busy"] * 50, "second", *["busy"] * 49, "third"]
-        work = [asyncio.create_task(threads(lambda: go_on.wait(10), "blocking"))]
-        work += [asyncio.create_task(threads(lambda caller=caller: order.append(caller), caller)) for caller in callers]
+        blocking = asyncio.create_task(threads(lambda: go_on.wait(10), "blocking"))
+        work = [asyncio.create_task(threads(partial(order.append, caller), caller)) for caller in callers]
         await asyncio.sleep(0)
         go_on.set()
-        await asyncio.gather(*work)
+        await asyncio.gather(blocking, *work)
         return order
 
     assert asyncio.run(run())[:6] == ["first", "busy", "second", "third", "busy", "busy"]

@@ -28,7 +28,7 @@ class Installation:
     """
 
     def __init__(
-        self, store: URL, folder: Path, ca_file: Path, program: Sequence[str] = THIS_PROGRAM, **settings: object
+        self, store: URL, folder: Path, ca_file: Path, program: Sequence[str] = THIS_PROGRAM, /, **settings: object
     ) -> None:
         self.store = store
         self._program = program

@@ -60,7 +60,7 @@ def run(store: URL, folder: Path, attack: str, sizes: Sizes, **settings: object)
         events: list[int] = []
         if ATTACKS[attack].is_before:
             events.append(carry_out())
-        attacked = honest.measure(sizes.seconds, lambda: events or events.append(carry_out()))
+        attacked = honest.measure(sizes.seconds, lambda: None if events else events.append(carry_out()))
         max_p99 = min(sizes.ratio * quiet[REGULAR].p99 + sizes.floor, MAX_WAIT)
         return [
             *(figure for kind in (REGULAR, NEWCOMER) for figure in quiet[kind].figures(f"{kind}, quiet")),

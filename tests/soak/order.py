@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from itertools import count, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 from sqlalchemy import URL, select
@@ -47,22 +48,25 @@ class Customer:
         installation.register(account, url)
         made = installation.call("PUT", WEBHOOK, account, callbackUrl=url, **OPTIONS)
         made.raise_for_status()
-        self.secrets = [self._rotate()]
+        self.secrets: list[str] = []
+        self._rotate()
         self.resent = 0
 
     def work(self) -> None:
         """Rotate, or resend what fits, as far as the API answers."""
         if random.random() < 0.5:
             # A rotation without an answer may have been made: the next one follows while the secret before is valid.
-            until(lambda: self.secrets.append(self._rotate()) or self.secrets[-1], OVERLAP, every=0.2)
+            until(self._rotate, OVERLAP, every=0.2)
         else:
             answer = self._call("/deliveries/resend", states=["FAILED", "SKIPPED", "DELIVERED"], since=_ago(5))
             self.resent += answer.get("resent", 0)
 
     def _rotate(self) -> str:
-        return str(self._call(f"{WEBHOOK}/signing-secret", overlapSeconds=OVERLAP, force=True).get("signingSecret", ""))
+        answer = self._call(f"{WEBHOOK}/signing-secret", overlapSeconds=OVERLAP, force=True)
+        self.secrets.append(answer.get("signingSecret", ""))
+        return self.secrets[-1]
 
-    def _call(self, path: str, **body: object) -> Mapping[str, object]:
+    def _call(self, path: str, **body: object) -> Mapping[str, Any]:
         try:
             answer = self._installation.call("POST", path, self._account, **body)
         except OSError:

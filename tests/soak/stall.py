@@ -41,7 +41,8 @@ class Honest:
 
     def measure(self, seconds: float) -> tuple[list[float], list[float]]:
         """Call for so long; how long each GET of the webhook took, and each of /health/live, in milliseconds."""
-        gets, lives = [], []
+        gets: list[float] = []
+        lives: list[float] = []
         end = time.monotonic() + seconds
         while time.monotonic() < end or len(lives) < MIN_SAMPLES:
             gets.append(self._call(self._kept, WEBHOOK))

@@ -53,13 +53,15 @@ ATTACKS: Mapping[str, Callable[[str], Attack]] = {
 
 
 def run(attack: Attack, port: int) -> None:
-    """Attack until the process ends."""
+    """Attack until the process ends. Runs on Linux only."""
+    if sys.platform != "linux":
+        raise NotImplementedError("These clients need epoll: run them on Linux.")
     open_: dict[int, socket.socket] = {}
     poll = select.epoll()
     while True:
         due = time.monotonic() + EVERY
-        for connection in open_.values():
-            _send(connection, attack.drip)
+        for each in open_.values():
+            _send(each, attack.drip)
         for _ in range(attack.connections - len(open_)):
             connection = _connect(port)
             if connection is None:

@@ -3,9 +3,8 @@
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
-from tests.api import Api
+from tests.api import Answer, Api
 from webhook_admin.db import Database
 from webhook_admin.events import Event
 from webhook_admin.models import deliveries
@@ -25,18 +24,18 @@ def event(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (EVENT | changes).items() if value is not ABSENT}
 
 
-def post(api: Api, *events: Any) -> TestResponse:
+def post(api: Api, *events: Any) -> Answer:
     """A call with the events."""
     return api("POST", "/events", json={"events": list(events)})
 
 
-def counts(response: TestResponse) -> tuple[int, int, int]:
+def counts(response: Answer) -> tuple[int, int, int]:
     """How many were accepted, duplicates, unrouted."""
     assert response.status_code == 202, response.text
     return response.json["accepted"], response.json["duplicates"], response.json["unrouted"]
 
 
-def faults(response: TestResponse) -> list[tuple[str, str]]:
+def faults(response: Answer) -> list[tuple[str, str]]:
     """What a 400 says is wrong: fields and codes."""
     assert response.status_code == 400, response.text
     assert all(error["message"] for error in response.json["errors"])

@@ -231,7 +231,7 @@ def test_revoking_through_another_account(
 ) -> None:
     """Under one account's path neither another account's key nor a platform key can be revoked: 404, and both work."""
     other = make_customer("other")
-    foreign = [platform("GET", "/accounts/other/keys").json["items"][0]["id"], f"key_{platform.key.split('_')[1]}"]
+    foreign = [platform("GET", "/accounts/other/keys").json["items"][0]["id"], f"key_{str(platform.key).split('_')[1]}"]
     assert [platform("DELETE", f"{KEYS}/{key_id}").status_code for key_id in foreign] == [404, 404]
     assert other("GET", WEBHOOK).status_code == 404
     assert platform("GET", KEYS).status_code == 200

@@ -1,7 +1,7 @@
 """The canonical event: which values each of its fields may have (contract, section 1)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +33,13 @@ def each_wrong_type(field: str, *values: Any, **others: Any) -> Iterator[tuple[A
     yield from (bad(field, value, "invalid", **others) for value in values)
 
 
-NOT_TEXT = (0, 1.5, True, [], ["x"], {}, {"x": "y"})
+def each_wrong_detail(field: str, values: Sequence[Any]) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
+    """Events with a detail that is refused."""
+    yield from ((event(details={field: value}), [(f"details.{field}", "invalid")]) for value in values)
+
+
+NOT_CODE: tuple[Any, ...] = (1.5, True, [], {})
+NOT_TEXT: tuple[Any, ...] = (0, 1.5, True, [], ["x"], {}, {"x": "y"})
 TEXTS = {"accountId": 64, "messageId": 128, "id": 128, "to": 16, "from": 1024, "customerMessageId": 1024}
 REFUSED: list[tuple[Any, list[tuple[str, str]]]] = [
     *(({**event()} | {field: None}, [(field, "null")]) for field in (*EVENT, *TEXTS, "reason", "error", "tags")),
@@ -63,7 +69,7 @@ REFUSED: list[tuple[Any, list[tuple[str, str]]]] = [
     (event(error=[]), [("error", "wrong_type")]),
     (event(error="no"), [("error", "wrong_type")]),
     (event(error={}), [("error.code", "required"), ("error.message", "required")]),
-    *((event(error={"code": code, "message": "x"}), [("error.code", "invalid")]) for code in (1.5, True, [], {})),
+    *((event(error={"code": code, "message": "x"}), [("error.code", "invalid")]) for code in NOT_CODE),
     *((event(error={"code": n, "message": "x"}), [("error.code", "invalid")]) for n in (2**63, -(2**63) - 1)),
     (event(error={"code": None, "message": None}), [("error.code", "null"), ("error.message", "null")]),
     (event(error={"code": "x" * 1025, "message": "x"}), [("error.code", "too_long")]),
@@ -78,9 +84,9 @@ REFUSED: list[tuple[Any, list[tuple[str, str]]]] = [
     (event(details=[]), [("details", "wrong_type")]),
     (event(details={"parst": 1}), [("details.parst", "unknown_field")]),
     (event(details={"sms_id": "1"}), [("details.sms_id", "unknown_field")]),
-    *((event(details={"parts": value}), [("details.parts", "invalid")]) for value in (0, -1, 1.5, "1", True, 2**63)),
-    *((event(details={"price": value}), [("details.price", "invalid")]) for value in ("1", True, [], 10**400)),
-    *((event(details={"groups": value}), [("details.groups", "invalid")]) for value in ("a", {}, 1)),
+    *each_wrong_detail("parts", (0, -1, 1.5, "1", True, 2**63)),
+    *each_wrong_detail("price", ("1", True, [], 10**400)),
+    *each_wrong_detail("groups", ("a", {}, 1)),
     (event(details={"groups": ["a", 1, None]}), [("details.groups.1", "invalid"), ("details.groups.2", "null")]),
     (event(details={"message": "x" * 4097, "country": "x" * 1025}), [("details.message", "too_long"),
                                                                     ("details.country", "too_long")]),

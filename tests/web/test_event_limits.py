@@ -63,7 +63,8 @@ def test_a_body_without_end(platform: Api, customer: Api, start: Callable[..., P
     for path, limit in (("/events", LIMIT), ("/accounts/acme/keys", 64 * 1024)):
         with closing(HTTPConnection(address, timeout=10)) as connection:
             connection.putrequest("POST", path)
-            headers = {"X-API-Key": platform.key, "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+            key = str(platform.key)
+            headers = {"X-API-Key": key, "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
             for name, value in headers.items():
                 connection.putheader(name, value)
             connection.endheaders()

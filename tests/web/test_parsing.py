@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from werkzeug.test import TestResponse
 
-from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.api import URL_1, URL_2, WEBHOOK, Answer, Api
 from webhook_admin.db import Database
 from webhook_admin.models import accounts, api_keys, webhooks
 
@@ -17,12 +16,12 @@ LIMIT = 64 * 1024
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "urls.json").read_text())["register"]
 
 
-def send(api: Api, body: bytes, method: str = "POST", path: str = WEBHOOK) -> TestResponse:
+def send(api: Api, body: bytes, method: str = "POST", path: str = WEBHOOK) -> Answer:
     """A call with the bytes as its JSON body."""
     return api(method, path, data=body, content_type="application/json")
 
 
-def faults(response: TestResponse) -> list[tuple[str, str]]:
+def faults(response: Answer) -> list[tuple[str, str]]:
     """What a 400 says is wrong: fields and codes."""
     assert response.status_code == 400
     assert all(error["message"] for error in response.json["errors"])

@@ -10,9 +10,8 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import URL, update
-from werkzeug.test import TestResponse
 
-from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.api import URL_1, URL_2, WEBHOOK, Answer, Api
 from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.models import webhooks
@@ -39,7 +38,7 @@ def callers(anyone: Api, customer: Api, platform: Api) -> Callers:
     return Callers(anyone, customer, platform)
 
 
-def assert_problem(response: TestResponse, status: int, *more: str) -> None:
+def assert_problem(response: Answer, status: int, *more: str) -> None:
     """Fail unless the response is a problem of the status, with its members and `more`."""
     problem = response.json
     assert (response.status_code, response.content_type) == (status, "application/problem+json")

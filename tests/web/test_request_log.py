@@ -60,7 +60,9 @@ def server(
     process.stop()
 
 
-def call(server: Process, key: str | None, method: str, path: str = WEBHOOK, **options: Any) -> requests.Response:
+def call(
+    server: Process, key: str | bytes | None, method: str, path: str = WEBHOOK, **options: Any
+) -> requests.Response:
     """A call of the process, with the bytes in `data` as JSON."""
     headers = {"X-API-Key": key, "Content-Type": "application/json"} | options.pop("headers", {})
     return requests.request(method, server.url + path, headers=headers, timeout=10, **options)

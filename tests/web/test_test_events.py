@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
-from werkzeug.test import TestResponse
 
-from tests.api import URL_1, WEBHOOK, Api
+from tests.api import URL_1, WEBHOOK, Answer, Api
 from tests.engine import LANE, Dispatch, Queue
 from tests.engine import event as queued_event
 from tests.receiver import Receiver, answer, hang
@@ -26,7 +25,7 @@ ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 GONE, FAIL = answer(410), answer(500)
 
 
-def ask(api: Api, **body: Any) -> TestResponse:
+def ask(api: Api, **body: Any) -> Answer:
     """Ask for a test event."""
     return api("POST", TEST, json=body)
 

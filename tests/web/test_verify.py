@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
-from werkzeug.test import TestResponse
 
-from tests.api import URL_1, URL_2, WEBHOOK, Api
+from tests.api import URL_1, URL_2, WEBHOOK, Answer, Api
 from tests.engine import Queue
 from tests.engine import event as queued_event
 from tests.web.event_calls import faults
@@ -22,7 +21,7 @@ from webhook_admin.dispatch.retry import HOUR, Policy
 from webhook_admin.queue import attempts, clock, due_deliveries
 from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.lanes import Key
-from webhook_admin.verification import FindingCode
+from webhook_admin.verification.findings import FindingCode
 
 VERIFY = f"{WEBHOOK}/verify"
 LIMIT = 64 * 1024
@@ -76,7 +75,7 @@ def sent(queue: Queue, secret: str) -> Notification:
     return send(queue, customer_message_id="Größe", tags={"shop": "dublin"})
 
 
-def ask(api: Api, given: Notification | dict[str, Any]) -> TestResponse:
+def ask(api: Api, given: Notification | dict[str, Any]) -> Answer:
     """Ask what is wrong."""
     return api("POST", VERIFY, json=given if isinstance(given, dict) else given.with_headers())
 
@@ -268,7 +267,8 @@ def test_signed_during_a_rotation(customer: Api, queue: Queue, secret: str) -> N
 @ON_SQLITE
 def test_a_header_is_missing(customer: Api, secret: str, sent: Notification, name: str) -> None:
     """Dropped by a proxy, or empty, or a list of nothing."""
-    for lost in (None, "", " ", []):
+    losses: list[Any] = [None, "", " ", []]
+    for lost in losses:
         valid, codes = found(customer, sent.with_headers(**{name: lost}))
         assert not valid
         assert codes == ["header_missing"]

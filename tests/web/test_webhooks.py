@@ -40,7 +40,7 @@ def fill(database: Database, count: int) -> None:
             ],
         )
         due = {"destination": "", "due_at": None, "failures": 0, "paused_until": 0}
-        connection.execute(insert(lanes), [{"account_id": id_} | due for id_ in ids])
+        connection.execute(insert(lanes), [{"account_id": id_, **due} for id_ in ids])
     with database.connect() as connection:
         connection.exec_driver_sql("ANALYZE")
 
