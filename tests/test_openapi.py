@@ -187,6 +187,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "sendTestEvent": {"status": "UNDELIVERED"},
     "verifyNotification": {"headers": {"webhook-id": "dlv_1"}, "body": "{}"},
     "resendDeliveries": {"states": ["FAILED"]},
+    "eraseRecipient": {"to": "+353861234567"},
 }
 # Bodies that are wrong in ways of their own.
 MORE_BODIES = {
@@ -231,6 +232,8 @@ LIFE = [
     DISABLE,
     "resendDelivery",
     "resendDeliveries",
+    "UPDATE deliveries SET event = ''",
+    "resendDelivery",
     "UPDATE deliveries SET test = true",
     "resendDelivery",
     "deleteDeliveryStatusWebhook",
@@ -242,6 +245,7 @@ LIFE = [
     "putAccount",
     "listAccounts",
     "acceptEvents",
+    "eraseRecipient",
     "deleteAccount",
     "getLiveness",
     "getReadiness",

@@ -230,6 +230,14 @@ class TestNotResent(Conflict):
     detail = "Deliveries of test events are not resent. Send another with POST /webhooks/delivery-status/test."
 
 
+class DeliveryErased(Conflict):
+    """A delivery whose event is gone, so that there is nothing to send."""
+
+    code = "delivery-erased"
+    title = "The delivery has been erased"
+    detail = "The recipient's data has been erased from this delivery: there is nothing left to send."
+
+
 class EventConflict(Conflict):
     """An event's id is on record for its account with other content."""
 

@@ -52,6 +52,7 @@ BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"
 _PENDING = text("due_at IS NOT NULL")
 _LEASED = text("holder IS NOT NULL")
 _IDLE = text("idle_since IS NOT NULL")
+_HAS_RECIPIENT = text("recipient IS NOT NULL")
 _FAILING = text("failing_since IS NOT NULL AND destination = ''")
 
 # Of tables with many rows that change or go soon. By default PostgreSQL vacuums once a fifth of a table is dead.
@@ -192,9 +193,11 @@ deliveries = Table(
     # The event's channel and status, which deliveries are looked for by.
     Column("channel", Text, nullable=False, server_default=""),
     Column("status", Text, nullable=False, server_default=""),
+    # The event's recipient, which erasure looks for: NULL for none, "" if the row is from before the column.
+    Column("recipient", BYTES_ORDERED, server_default=""),
     # A test event: one attempt, and it counts nowhere.
     Column("test", Boolean, nullable=False, server_default=false()),
-    # JSON.
+    # JSON; "" once it has been erased.
     Column("event", Text, nullable=False),
     # The webhook that there was when the event came in; NULL for a per-message callback URL.
     Column("webhook_id", ID),
@@ -223,6 +226,7 @@ deliveries = Table(
     Index(None, "id"),
     Index(None, "message_id", "account_id", "id"),
     Index(None, "account_id", "state", "status", "channel", "id"),
+    Index("deliveries_recipient_idx", "recipient", sqlite_where=_HAS_RECIPIENT, postgresql_where=_HAS_RECIPIENT),
     Index(
         "deliveries_pending_idx",
         "account_id",

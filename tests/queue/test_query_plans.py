@@ -17,6 +17,7 @@ from webhook_admin.queue import (
     deliveries,
     due_deliveries,
     due_lanes,
+    erasure,
     history,
     lanes,
     leases,
@@ -343,9 +344,9 @@ def ended(queue: Queue) -> Queue:
         for statement in (
             f"""
             INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
-                                    attempts, recorded, created_at)
+                                    attempts, recorded, created_at, recipient)
             {numbers} SELECT 'a' || (n % 100), '2026-01-31 09:30:00.000000', {id_}, '', 'evt_' || n, 'msg_' || n,
-                '{{}}', 'DELIVERED', 1, 1, 1 FROM numbers
+                '{{}}', 'DELIVERED', 1, 1, 1, CASE WHEN n % 2 = 0 THEN '+' || (n % 1000) END FROM numbers
             """,
             f"""
             INSERT INTO attempts (account_id, delivery_id, number, started_at, outcome)
@@ -377,6 +378,23 @@ def test_retention_reads_what_it_deletes(ended: Queue, analyzed: bool) -> None:
         with bounded(connection, "statistics", 1_000, 100_000):
             account_ids = retention.counted_accounts(connection, "", 10)
             assert retention.delete_statistics(connection, account_ids, 2) == 19
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_erasure_reads_what_it_erases(ended: Queue, analyzed: bool) -> None:
+    """An index finds the recipient's deliveries, and their keys the attempts; also beside rows of before the column."""
+    with ended.database.transaction() as connection:
+        connection.execute(text("UPDATE deliveries SET recipient = '' WHERE recipient IN ('+8', '+10')"))
+    with ended.database.connect() as connection:
+        for table in ("deliveries", "attempts"):
+            if analyzed:
+                connection.execute(text(f"ANALYZE {table}"))
+            elif not ended.database.file:
+                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
+    for table, recipient in (("deliveries", "+2"), ("attempts", "+4")):
+        with ended.database.transaction() as connection, bounded(connection, table, 1_000, 100_000):
+            assert erasure.blank(connection, erasure.lock(connection, recipient, 100), NOW) == (60, 0)
+            assert len(erasure.lock(connection, "", 100)) == 100
 
 
 def test_the_measure_measures(backlog: Queue) -> None:

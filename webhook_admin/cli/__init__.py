@@ -29,6 +29,7 @@ COMMANDS = {
     "webhooks": _Command("webhooks", "The webhooks of accounts."),
     "events": _Command("events", "What has become of messages."),
     "deliveries": _Command("deliveries", "What became of events."),
+    "erase": _Command("erase", "Erase what is on record about a recipient."),
     "prune": _Command("prune", "Delete deliveries that ended long ago."),
 }
 

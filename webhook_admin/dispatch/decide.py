@@ -11,7 +11,7 @@ from webhook_admin.dispatch.retry import Policy
 from webhook_admin.events import Event
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
-from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.deliveries import ERASED, ERASED_EVENT, State, Transition
 from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.leases import Failing
 from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, webhook_disabled
@@ -135,18 +135,27 @@ def _expires_at(event: Event) -> int | None:
 
 
 def _final(due: Due, policy: Policy, now: int) -> Transition | None:
-    if not due.has_account:
-        return transitions.end(due, State.CANCELLED, ACCOUNT_DELETED)
-    if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
-        return transitions.end(due, State.CANCELLED, WEBHOOK_DELETED)
-    if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
-        return transitions.end(due, State.CANCELLED, webhook_disabled(due.webhook.disabled_reason))
+    if loss := _loss(due):
+        return transitions.end(due, State.CANCELLED, loss)
     if due.attempts - due.attempts_before > len(_schedule(due, policy)):
         return transitions.end(due, State.FAILED, _used_up(due.attempts))
     if now >= due.starts_at + policy.max_age:
         return transitions.end(
             due, State.FAILED, f"It was not delivered within {policy.max_age // retry.SECOND} seconds."
         )
+    return None
+
+
+def _loss(due: Due) -> str | None:
+    """What the delivery has lost that it needs, in words."""
+    if due.event == ERASED_EVENT:
+        return ERASED
+    if not due.has_account:
+        return ACCOUNT_DELETED
+    if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
+        return WEBHOOK_DELETED
+    if due.webhook_id and due.webhook and due.webhook.status == WebhookStatus.DISABLED:
+        return webhook_disabled(due.webhook.disabled_reason)
     return None
 
 

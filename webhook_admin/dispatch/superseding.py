@@ -16,7 +16,7 @@ from webhook_admin.webhooks import Superseded
 _LIMIT = 500
 """How many deliveries are judged in one call: it takes about 20 ms, in which the dispatcher does nothing else."""
 _FRONT = Position(-1, "")
-Conclude = Callable[[Sequence[tuple[Due, Transition]]], None]
+Conclude = Callable[[Sequence[tuple[Due, Transition]]], object]
 """Gives deliveries their next states."""
 
 

@@ -191,18 +191,27 @@ class Turns:
 
     def _record(self, transaction: Transaction, now: int) -> None:
         attempts.take_back(transaction, [each.begun for each in self._begun])
-        attempts.record(transaction, [ended.attempt for ended in self._unrecorded])
         leases.note_failing(transaction, self._holder, self._lanes.failing_news)
-        self._conclude(transaction, now, [(ended.sending.due, ended.transition) for ended in self._unrecorded])
+        decided = [(ended.sending.due, ended.transition) for ended in self._unrecorded]
+        # The deliveries are locked first: an erasure that follows sees the attempts.
+        erased = self._conclude(transaction, now, decided)
+        made = [ended.attempt for ended in self._unrecorded]
+        if erased:
+            made = [attempts.without_answer(each) if each.delivery_id in erased else each for each in made]
+        attempts.record(transaction, made)
 
-    def _conclude(self, transaction: Transaction, now: int, decided: Sequence[tuple[Due, Transition]]) -> None:
-        """Give deliveries their next states; those that waited for one that has ended are due."""
-        deliveries.conclude(transaction, [transition for _, transition in decided])
+    def _conclude(self, transaction: Transaction, now: int, decided: Sequence[tuple[Due, Transition]]) -> set[str]:
+        """Give deliveries their next states; those that waited for one that has ended are due.
+
+        Returns the ids of those whose answers are not to be kept.
+        """
+        erased = deliveries.conclude(transaction, [transition for _, transition in decided])
         self._tally.concluded(decided)
         ended = [due for due, transition in decided if transition.due_at is None and order.is_message_ordered(due)]
         if ended:
             siblings.unblock(transaction, {siblings.key(due) for due in ended}, now)
             self._lanes.have_more({due.lane for due in ended})
+        return erased
 
     def _renew(self, transaction: Transaction, now: int) -> None:
         monotonic = clock.monotonic()

@@ -16,6 +16,7 @@ from webhook_admin.ids import new_id
 from webhook_admin.models import accounts, webhooks
 from webhook_admin.queue import lanes
 from webhook_admin.queue.clock import milliseconds
+from webhook_admin.queue.deliveries import ERASED_EVENT
 from webhook_admin.queue.lanes import Key
 
 
@@ -114,9 +115,10 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
         connection,
         """
         INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, channel, status,
-                                event, webhook_id, callback_url, state, due_at, attempts, recorded, created_at)
+                                recipient, event, webhook_id, callback_url, state, due_at, attempts, recorded,
+                                created_at)
         SELECT account_id, given.id, accounts.created_at, destination, event_id, message_id, channel, status,
-               event, webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
+               recipient, event, webhook_id, callback_url, 'PENDING', :now, 0, 0, :now
         FROM {given} JOIN accounts ON accounts.id = account_id WHERE true
         ON CONFLICT (account_id, account_created_at, event_id) DO NOTHING
         RETURNING account_id, event_id, destination
@@ -131,6 +133,7 @@ def _store(connection: Connection, routed: Sequence[_Routed], now: int) -> dict[
                 each.event.message_id,
                 each.event.channel,
                 each.event.status,
+                each.event.to,
                 each.event.to_json(),
                 each.webhook_id,
                 each.event.callback_url,
@@ -157,7 +160,8 @@ def _on_record(connection: Connection, events: Sequence[Event]) -> set[tuple[str
     )
     found = {(row.account_id, row.event_id): row.event for row in rows}
     for event in events:
-        if _key(event) in found:
+        # What was erased cannot be compared, and must not come back.
+        if _key(event) in found and found[_key(event)] != ERASED_EVENT:
             _require_same(_readable(found[_key(event)]), event)
     return set(found)
 
@@ -187,6 +191,7 @@ _COLUMNS = (
     "message_id",
     "channel",
     "status",
+    "recipient",
     "event",
     "webhook_id",
     "callback_url",

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import select
 
 from webhook_admin.db import Transaction, commit_asynchronously, row_lock
 from webhook_admin.db.bulk import among, bulk
 from webhook_admin.models import webhooks
-from webhook_admin.queue.deliveries import ID, UNCHANGED, in_key_order
+from webhook_admin.queue.deliveries import ERASED_EVENT, ID, UNCHANGED, in_key_order
 from webhook_admin.queue.due_deliveries import Due
 
 
@@ -62,13 +62,16 @@ _KNOWN = [name for name in _ATTEMPT if name not in {"account_id", "delivery_id",
 
 
 def begin(transaction: Transaction, attempts: Sequence[Begun]) -> set[str]:
-    """Count the attempts, before they are made; the ids of those deliveries that were still as they had been."""
+    """Count the attempts, before they are made; the ids of those deliveries that were still as they had been.
+
+    The attempts of a delivery that was erased since it was read are not counted.
+    """
     rows = bulk(
         transaction,
         f"""
         UPDATE deliveries SET attempts = deliveries.attempts + 1, recorded = deliveries.attempts,
             begun_at = given.begun_at, callback_url = given.callback_url, payload_format = given.payload_format
-        FROM {{given}} WHERE {UNCHANGED}
+        FROM {{given}} WHERE {UNCHANGED} AND deliveries.event <> '{ERASED_EVENT}'
         RETURNING deliveries.id
         """,
         ID | {"begun_at": "bigint", "callback_url": "text", "payload_format": "text"},
@@ -157,6 +160,11 @@ def take_back(transaction: Transaction, attempts: Sequence[Begun]) -> None:
             for each in sorted(attempts, key=in_key_order)
         ],
     )
+
+
+def without_answer(attempt: Attempt) -> Attempt:
+    """The attempt without what the receiver has answered, and without the sentence that may quote it."""
+    return structs.replace(attempt, response=None, detail=None)
 
 
 def record(transaction: Transaction, attempts: Sequence[Attempt]) -> None:

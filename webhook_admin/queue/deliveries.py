@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from webhook_admin.db import Transaction
+from webhook_admin.db import Transaction, row_lock
 from webhook_admin.db.bulk import bulk
 
 
@@ -20,9 +20,15 @@ class State(StrEnum):
     FAILED = "FAILED"
     """No attempt was successful, and none will follow."""
     CANCELLED = "CANCELLED"
-    """Its webhook or its account was deleted, or its webhook is disabled."""
+    """Its webhook or its account was deleted, its webhook is disabled, or its recipient was erased."""
     SKIPPED = "SKIPPED"
     """The payload format cannot express the event, or a newer status of its message has superseded it."""
+
+
+ERASED = "The data of its recipient has been erased."
+"""The `state_detail` of a delivery that was cancelled by an erasure."""
+ERASED_EVENT = ""
+"""The `event` of a delivery whose recipient's data has been erased."""
 
 
 class Transition(Struct, frozen=True, kw_only=True):
@@ -51,16 +57,40 @@ in_key_order = attrgetter("account_id", "id")
 """Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
 
 
-def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> None:
-    """Give the deliveries their next states, except where another dispatcher has changed them meanwhile."""
+def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> set[str]:
+    """Give the deliveries their next states, except where another dispatcher has changed them meanwhile.
+
+    Those that are pending and erased are due again at once, to be cancelled, and keep no body. Returns the ids of the
+    deliveries that are or may be erased, of which no answer is to be kept. The rows of the others stay locked.
+    """
     columns = ID | {"state": "text", "state_detail": "text", "due_at": "bigint", "body": "text"}
-    bulk(
+    is_erased = f"deliveries.event = '{ERASED_EVENT}'"
+    rows = bulk(
         transaction,
         f"""
-        UPDATE deliveries SET state = given.state, state_detail = given.state_detail, due_at = given.due_at,
-            recorded = given.attempts, body = coalesce(given.body, deliveries.body)
-        FROM {{given}} WHERE {UNCHANGED}
+        UPDATE deliveries SET state = given.state, state_detail = given.state_detail, recorded = given.attempts,
+            due_at = CASE WHEN {is_erased} AND given.due_at IS NOT NULL THEN deliveries.due_at ELSE given.due_at END,
+            body = CASE WHEN {is_erased} THEN NULL ELSE coalesce(given.body, deliveries.body) END
+        FROM {{given}} WHERE {UNCHANGED} RETURNING deliveries.id, {is_erased}
         """,
         columns,
         list(map(attrgetter(*columns), sorted(transitions, key=in_key_order))),
     )
+    changed = dict(map(tuple, rows))
+    left = [each for each in transitions if each.id not in changed]
+    return {id_ for id_, is_erased in changed.items() if is_erased} | _erased(transaction, left)
+
+
+def _erased(transaction: Transaction, left: Sequence[Transition]) -> set[str]:
+    """The ids of those that are erased, or could be in this moment: another transaction has their row locked."""
+    rows = bulk(
+        transaction,
+        f"""
+        SELECT deliveries.id FROM {{given}} JOIN deliveries
+            ON deliveries.account_id = given.account_id AND deliveries.id = given.id
+        WHERE deliveries.event <> '{ERASED_EVENT}' {row_lock(transaction, "FOR SHARE OF deliveries SKIP LOCKED")}
+        """,
+        {"account_id": "text", "id": "text"},
+        [(each.account_id, each.id) for each in left],
+    )
+    return {each.id for each in left} - {row.id for row in rows}

@@ -19,6 +19,7 @@ from webhook_admin.db.bulk import bulk
 from webhook_admin.errors import (
     AccountNotFound,
     Conflict,
+    DeliveryErased,
     DeliveryInFlight,
     DeliveryNotFound,
     NothingToSendTo,
@@ -28,7 +29,7 @@ from webhook_admin.errors import (
 from webhook_admin.models import accounts, deliveries, webhooks
 from webhook_admin.queue import history, lanes, selection
 from webhook_admin.queue.clock import milliseconds
-from webhook_admin.queue.deliveries import State
+from webhook_admin.queue.deliveries import ERASED_EVENT, State
 from webhook_admin.queue.lanes import Key
 from webhook_admin.queue.selection import Chosen, Filter
 
@@ -42,6 +43,7 @@ _NOT_DUE_ANYWAY = """
     state <> 'PENDING' OR attempts = recorded
     AND (due_at > :now OR attempts > attempts_before OR webhook_id <> :webhook_id)
 """
+_IS_WHOLE = f"event <> '{ERASED_EVENT}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,11 @@ class Matched:
 def one(transaction: Transaction, account_id: str, delivery_id: str, now: datetime) -> None:
     """Resend the account's delivery, whatever its state.
 
-    Raises `DeliveryNotFound`, `NothingToSendTo`, `WebhookDisabled`, `TestNotResent`, and `DeliveryInFlight` while an
-    attempt is.
+    Raises `DeliveryNotFound`, `NothingToSendTo`, `WebhookDisabled`, `TestNotResent`, `DeliveryErased`, and
+    `DeliveryInFlight` while an attempt is.
     """
     target = _target(transaction, account_id, lock=True)
-    columns = (deliveries.c.id, deliveries.c.state, deliveries.c.destination, deliveries.c.test)
+    columns = (deliveries.c.id, deliveries.c.state, deliveries.c.destination, deliveries.c.test, deliveries.c.event)
     chosen = select(*columns).where(
         deliveries.c.account_id == account_id,
         deliveries.c.id == delivery_id,
@@ -90,6 +92,8 @@ def one(transaction: Transaction, account_id: str, delivery_id: str, now: dateti
         raise DeliveryNotFound
     if row.test:
         raise TestNotResent
+    if row.event == ERASED_EVENT:
+        raise DeliveryErased
     if row.destination == lanes.WEBHOOK and target.webhook_id is None:
         raise target.refusal
     if not _resend(transaction, target, [Chosen(row.id, row.state)], milliseconds(now)):
@@ -99,11 +103,11 @@ def one(transaction: Transaction, account_id: str, delivery_id: str, now: dateti
 def choose(connection: Connection, wanted: Filter, now: datetime, after: str | None = None) -> Matched:
     """The account's deliveries that fit, the oldest first, behind the id `after`; only what can be sent somewhere.
 
-    Leaves out tests, pending ones that are due with the whole schedule before them, and those in flight.
+    Leaves out tests, pending ones that are due with the whole schedule before them, those in flight, and erased ones.
     Raises `NothingToSendTo` or `WebhookDisabled` if nothing fits for want of an active webhook.
     """
     target = _target(connection, wanted.account_id or "", lock=False)
-    also = ["NOT test"]
+    also = ["NOT test", _IS_WHOLE]
     if State.PENDING in (wanted.states or DEFAULT_STATES):
         also.append(f"({_NOT_DUE_ANYWAY})")
     if target.webhook_id is None:
@@ -153,6 +157,7 @@ def _resend(transaction: Transaction, target: _Target, chosen: Sequence[Chosen],
             SELECT deliveries.id FROM {{given}} CROSS JOIN deliveries
             WHERE deliveries.account_id = :account_id AND deliveries.id = given.id
                 AND deliveries.state || '' = given.state AND attempts = recorded AND destination {target.destinations}
+                AND {_IS_WHOLE}
             {row_lock(transaction, "FOR UPDATE OF deliveries SKIP LOCKED")}
         )
         UPDATE deliveries SET state = 'PENDING', state_detail = NULL, due_at = :now,

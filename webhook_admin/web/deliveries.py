@@ -8,7 +8,14 @@ from flask.views import MethodView
 from werkzeug.routing import BaseConverter
 
 from webhook_admin import accounts
-from webhook_admin.errors import DeliveryInFlight, DeliveryNotFound, NothingToSendTo, TestNotResent, WebhookDisabled
+from webhook_admin.errors import (
+    DeliveryErased,
+    DeliveryInFlight,
+    DeliveryNotFound,
+    NothingToSendTo,
+    TestNotResent,
+    WebhookDisabled,
+)
 from webhook_admin.queue import history, resend
 from webhook_admin.queue.selection import Chosen, Filter
 from webhook_admin.web import delivery_examples as examples
@@ -67,7 +74,8 @@ class DeliveryResend(MethodView):
     @operation(
         "resendDelivery",
         *ACCOUNT,
-        *(DeliveryNotFound(), NothingToSendTo(), WebhookDisabled(), TestNotResent(), DeliveryInFlight()),
+        *(DeliveryNotFound(), NothingToSendTo(), WebhookDisabled(), TestNotResent(), DeliveryErased()),
+        DeliveryInFlight(),
         parameters=[X_ACCOUNT_ID],
     )
     def post(self, delivery_id: str) -> Any:
@@ -76,7 +84,7 @@ class DeliveryResend(MethodView):
         It is pending again and due at once, whatever its state: to the callback URL and in the payload format of the
         webhook as it is now, or to the event's own callback URL. Its id and so `webhook-id` stay, attempts are counted
         on, and the retry schedule and the greatest age begin anew. A pause of the receiver still holds:
-        `nextAttemptAt` counts it in. 409 while an attempt is in flight, and for tests.
+        `nextAttemptAt` counts it in. 409 while an attempt is in flight, for tests, and for what has been erased.
         """
         with transaction() as resending:
             resend.one(resending, account_id(), delivery_id, now())
@@ -95,8 +103,9 @@ class Resend(MethodView):
         """Resend the deliveries that fit
 
         The oldest first, at most 10,000 a call: repeat it while `more`. Left out are deliveries with an attempt in
-        flight, pending ones that a resend would change nothing about, and those that have nowhere to go. The result
-        of a call that was not answered can be seen with `dryRun`, and the call can be repeated.
+        flight, pending ones that a resend would change nothing about, those that have been erased, and those that
+        have nowhere to go. The result of a call that was not answered can be seen with `dryRun`, and the call can be
+        repeated.
         """
         dry_run = body.pop("dry_run", False)
         matched = resend.choose(connection(), Filter(account_id=account_id(), **body), now())

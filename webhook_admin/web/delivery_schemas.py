@@ -50,7 +50,7 @@ class CanonicalEvent(fields.Dict):
 class Delivery(Answer):
     id = Text(required=True, metadata={"description": "The notification's `webhook-id`, the same on every attempt."})
     account_id = Text(required=True)
-    message_id = Text(required=True)
+    message_id = Text(required=True, metadata={"description": "Empty once the recipient's data has been erased."})
     event_id = Text(required=True)
     channel = Choice(CHANNEL, required=True, allow_none=True)
     status = Choice(MESSAGE_STATUS, required=True, allow_none=True)
@@ -106,7 +106,9 @@ class DeliveryWithAttempts(Delivery):
     event = CanonicalEvent(
         required=True,
         allow_none=True,
-        metadata={"description": "The event as it was posted to /events; what it does not have is left out."},
+        metadata={
+            "description": "The event as it was posted to /events; what it does not have is left out. null: erased."
+        },
     )
     attempts = fields.List(fields.Nested(Attempt), required=True, metadata={"description": "In their order."})
 

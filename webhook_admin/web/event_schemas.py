@@ -21,6 +21,13 @@ When it happened, with an offset. In UTC with `Z`, receivers get the same digits
 fraction; a moment with another offset is written in UTC. Leap seconds (`:60`) are refused."""
 _E164 = "E.164: `+` and 2 to 15 digits, the first of them not 0."
 
+
+def recipient(**options: Any) -> Text:
+    """The field that has a recipient."""
+    shown = {"description": _E164, "examples": ["+353861234567"]}
+    return Text(most=16, form=r"\+[1-9][0-9]{1,14}", metadata=shown, **options)
+
+
 # What single payload formats have a field for, under its name there.
 EventDetails = Record.from_dict(
     {
@@ -81,7 +88,7 @@ class Event(Record):
         },
     )
     error = Object(EventError, metadata={"description": "What the carrier or provider said, in its own terms."})
-    to = Text(most=16, form=r"\+[1-9][0-9]{1,14}", metadata={"description": _E164, "examples": ["+353861234567"]})
+    to = recipient()
     from_ = Text(least=0, metadata={"description": "A number, or a name.", "examples": ["Acme"]})
     customer_message_id = Text(
         least=0, metadata={"description": "The customer's own id of the message.", "examples": ["order-001"]}

@@ -9,6 +9,7 @@ from webhook_admin.web import (
     deliveries,
     delivery_status,
     docs,
+    erasures,
     events,
     guides,
     health,
@@ -43,6 +44,7 @@ _RESOURCES = {
     keys.blueprint: Access.PLATFORM,
     portal_links.blueprint: Access.PLATFORM,
     events.blueprint: Access.PLATFORM,
+    erasures.blueprint: Access.PLATFORM,
     health.blueprint: Access.ANYONE,
 }
 
