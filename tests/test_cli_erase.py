@@ -4,11 +4,9 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
-from engine import Queue, event
 
+from tests.engine import Queue, event
 from webhook_admin.cli import main
-
-pytest_plugins = ["engine_fixtures"]
 
 TO = "+353861234567"
 

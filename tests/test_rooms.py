@@ -48,6 +48,7 @@ ROOMS = [
     "verification",
     "web",
     "portal",
+    "intake",
     "app",
     "server",
     "cli",
@@ -64,13 +65,15 @@ ONLY_IN = {
     "httptools": {"sender"},
     "aiodns": {"sender"},
     "prometheus_client": {"metrics", "cli"},
+    "nats": {"intake"},
     "requests": {"cli"},
 }
 # `demo` runs the API in its own process; no other command's process does.
 WITHOUT_FLASK = [
     name
     for name in FILES
-    if name.partition(".")[0] in {"queue", "sender", "dispatch", "cli"} and name.split(".")[:2] != ["cli", "demo"]
+    if name.partition(".")[0] in {"queue", "sender", "dispatch", "intake", "cli"}
+    and name.split(".")[:2] != ["cli", "demo"]
 ]
 
 

@@ -1,15 +1,13 @@
 """An erasure beside a running dispatcher."""
 
 import pytest
-from conftest import wait_until
-from engine import Dispatch, Queue, event
-from receiver import Receiver, answer, hold
 
+from tests.engine import Dispatch, Queue, event
+from tests.receiver import Receiver, answer, hold
+from tests.waiting import wait_until
 from webhook_admin import logs
 from webhook_admin.queue import clock, erasure
 from webhook_admin.queue.deliveries import ERASED
-
-pytest_plugins = ["engine_fixtures"]
 
 TO = "+353861234567"
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import Api
-from engine import LANE, OWN_URL, Queue, errors, event, together
 from sqlalchemy import select, update
 
+from tests.api import Api
+from tests.engine import LANE, OWN_URL, Queue, errors, event, together
 from webhook_admin.errors import DeliveryErased
 from webhook_admin.models import attempts as attempts_table
 from webhook_admin.models import deliveries as table
@@ -17,8 +17,6 @@ from webhook_admin.queue.deliveries import ERASED, State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.erasure import Erased
 from webhook_admin.queue.selection import Filter
-
-pytest_plugins = ["engine_fixtures"]
 
 TO, OTHER = "+353861234567", "+353861234568"
 SECRETS = ("secret", TO)

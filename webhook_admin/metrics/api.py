@@ -4,16 +4,15 @@ from functools import lru_cache
 
 from prometheus_client import Counter, Histogram
 
-from webhook_admin.metrics.instruments import ByWord, counter, gauge, histogram
-from webhook_admin.metrics.store_time import StoreTime
-from webhook_admin.queue.accept import Accepted
+from webhook_admin.metrics.events import EventMetrics
+from webhook_admin.metrics.instruments import counter, gauge, histogram
 
 # More than there are routes, methods and statuses together.
 _MAX_SERIES = 1_000
 
 
 class ApiMetrics:
-    """The requests to the API, what they brought, and what the store takes for it."""
+    """The requests to the API, and the events that they bring."""
 
     def __init__(self) -> None:
         # Looking a time series up by its labels costs as much as counting.
@@ -21,8 +20,7 @@ class ApiMetrics:
         self._requests = counter("requests", "Answered requests to the API.", ["method", "route", "status"])
         self._duration = histogram("request_duration_seconds", "From request to answer, by route.", ["route"])
         self.in_flight = gauge("requests_in_flight", "Requests to the API that are being answered.")
-        self._events = ByWord("events", "Events taken in.", "result", ("accepted", "duplicate", "unrouted"))
-        self.store_time = StoreTime()
+        self.events = EventMetrics()
         self.connections = gauge("store_connections", "Connections to the store in use.")
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -33,9 +31,3 @@ class ApiMetrics:
 
     def _look_up(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         return self._requests.labels(method, route, str(status)), self._duration.labels(route)
-
-    def accepted(self, accepted: Accepted) -> None:
-        """Count the events of a call."""
-        self._events.add("accepted", accepted.accepted)
-        self._events.add("duplicate", accepted.duplicates)
-        self._events.add("unrouted", accepted.unrouted)

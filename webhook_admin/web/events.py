@@ -7,7 +7,6 @@ from flask.views import MethodView
 from webhook_admin.errors import EventConflict, FieldError, InvalidInput
 from webhook_admin.events import Event
 from webhook_admin.ids import new_id
-from webhook_admin.metrics.store_time import Step
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import give_back, now, parts
 from webhook_admin.web.event_schemas import MAX_BODY, Accepted, EventsInput
@@ -69,8 +68,8 @@ class Events(MethodView):
         """
         events = [Event(**{"id": new_id("evt")} | fields) for fields in body["events"]]
         give_back()
-        metrics = parts().metrics
-        with metrics.store_time.measure(Step.ACCEPT):
+        metrics = parts().metrics.events
+        with metrics.storing():
             accepted = parts().group_commit.accept(events, now())
         metrics.accepted(accepted)
         return accepted

@@ -13,6 +13,7 @@ from webhook_admin.accounts import ACCOUNT_ID
 from webhook_admin.web import enumerations, openapi_webhooks, problems, schemas
 from webhook_admin.web.blueprint import View
 from webhook_admin.web.fields import Choice
+from webhook_admin.web.problem_bodies import problem
 from webhook_admin.web.records import UNKNOWN_FIELD
 
 Failure = errors.Error | int
@@ -175,7 +176,7 @@ def _document_field(_converter: Any, field: fields.Field[Any], ret: dict[str, An
 
 
 def _add_failure(responses: dict[int, Any], failure: Failure) -> None:
-    body = problems.EXAMPLES[failure] if isinstance(failure, int) else problems.problem(failure)
+    body = problems.EXAMPLES[failure] if isinstance(failure, int) else problem(failure)
     response = responses.setdefault(body["status"], {"description": body["title"]})
     if body["title"] not in response["description"]:
         response["description"] += f"; or: {body['title']}"

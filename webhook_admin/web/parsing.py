@@ -1,6 +1,5 @@
 """From a request's body and parameters to checked values: strict JSON (RFC 8259), and one list of what is wrong."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from flask import Request
@@ -12,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from webhook_admin.errors import FieldError, InvalidInput
 from webhook_admin.web.context import parts
 from webhook_admin.web.fields import AllowedNetworks
+from webhook_admin.web.problem_bodies import field_errors
 from webhook_admin.web.problems import NOT_JSON
 from webhook_admin.web.strict_json import bad_body, decode, printable
 
@@ -62,7 +62,7 @@ class StrictParser(FlaskParser):
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_options: Any) -> NoReturn:
         """Say everything that the schema has found wrong."""
         messages: Any = error.messages
-        raise InvalidInput(list(_field_errors(messages.get("json") or messages.get("query")))) from None
+        raise InvalidInput(list(field_errors(messages.get("json") or messages.get("query")))) from None
 
 
 class UnsupportedEncoding(UnsupportedMediaType):
@@ -87,13 +87,3 @@ def _body(request: Request, limit: int) -> bytes:
     if length not in (None, len(body)):
         raise bad_body("incomplete", "The body is shorter than its Content-Length.")
     return body
-
-
-def _field_errors(messages: Any, path: str = "") -> Iterator[FieldError]:
-    """Flatten marshmallow's tree of messages into one entry for each, its field's path joined by dots."""
-    if isinstance(messages, Mapping):
-        for name, below in messages.items():
-            yield from _field_errors(below, path if name == "_schema" else f"{path}.{printable(str(name))}".lstrip("."))
-    else:
-        for fault in messages:
-            yield FieldError(path or "body", *fault)

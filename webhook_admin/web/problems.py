@@ -1,31 +1,19 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, json, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, RequestEntityTooLarge
-from werkzeug.http import HTTP_STATUS_CODES
 
 from webhook_admin import errors
-from webhook_admin.web.enumerations import TYPE_PREFIX
+from webhook_admin.web.problem_bodies import http_problem, problem
 
 log = structlog.get_logger()
 
 REFUSAL = "webhook_admin.refusal"
 """The key of an environ under which a server leaves an `HTTPException` that is the answer to the request."""
-STATUS = {
-    errors.InvalidInput: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.PreconditionFailed: 412,
-    errors.TooManyRequests: 429,
-    errors.StoreUnavailable: 503,
-}
 HEADERS = {
     401: {"WWW-Authenticate": 'Bearer realm="webhook-admin"'},
     429: {"Retry-After": "1"},
@@ -36,45 +24,6 @@ HEADERS = {
 NOT_JSON = "The body must be JSON, sent with Content-Type: application/json."
 NOT_IN_TIME = "The body was not complete within 10 s."
 FAILED = "The service has failed. Its log says why under this correlation id."
-# Named in RFC 9110, section 15.5.14; Werkzeug has the name of RFC 7231.
-_TITLES = {413: "Content Too Large"}
-
-# How many are listed; a body of a thousand events can have any number.
-MAX_FAULTS = 100
-
-
-def status_of(error: type[errors.Error]) -> int:
-    """The HTTP status that says an error of this kind."""
-    return next(STATUS[kind] for kind in error.__mro__ if kind in STATUS)
-
-
-def problem(error: errors.Error) -> dict[str, Any]:
-    """The body that says `error`."""
-    faults = _first(error.errors) if isinstance(error, errors.InvalidInput) else []
-    body: dict[str, Any] = {
-        "type": TYPE_PREFIX + error.code,
-        "title": error.title,
-        "status": status_of(type(error)),
-        "detail": str(errors.InvalidInput(faults) if faults else error),
-    }
-    if faults:
-        body["errors"] = [fault._asdict() for fault in faults]
-    return body
-
-
-def _first(faults: Sequence[errors.FieldError]) -> Sequence[errors.FieldError]:
-    """The faults, and from a certain number on how many more there are."""
-    more = len(faults) - MAX_FAULTS
-    if more <= 0:
-        return faults
-    return [*faults[:MAX_FAULTS], errors.FieldError("body", "more", f"At least {more:,} more are not listed.")]
-
-
-def http_problem(status: int, detail: str) -> dict[str, Any]:
-    """The body for what HTTP itself has a word for."""
-    title = _TITLES.get(status, HTTP_STATUS_CODES[status])
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
-
 
 EXAMPLES = {
     408: http_problem(408, NOT_IN_TIME),

@@ -1,0 +1,1 @@
+"""Taking events from a message broker instead of HTTP."""
