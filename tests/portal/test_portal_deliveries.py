@@ -175,7 +175,7 @@ def test_many_are_counted_then_resent(browser: Browser, queue: Queue) -> None:
     assert "channel=SMS" in answer.headers["Location"]
     progress = browser.get(answer.headers["Location"]).text
     assert "<strong>2</strong> deliveries are queued again" in progress
-    assert "3 of the account wait" in progress
+    assert "3 deliveries wait at this moment" in progress
 
 
 def test_nothing_of_another_account_is_reached(

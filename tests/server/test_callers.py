@@ -7,12 +7,15 @@ BEARER = {"HTTP_AUTHORIZATION": "Bearer whak_one"}
 
 
 def test_a_key_that_has_worked_is_known() -> None:
-    """A caller is its API key, in whichever header that comes; whoever has shown none that works is a stranger."""
+    """A caller is its API key, in whichever header that comes, or its session; others are one and the same stranger."""
     callers = Callers()
     assert callers.caller(KEY) is callers.caller(BEARER) is callers.caller({}) is None
     callers.note(KEY, "key_1")
     callers.note(BEARER, "key_1")
     assert callers.caller(KEY) == callers.caller(BEARER) == "key_1"
+    callers.note({"HTTP_COOKIE": "portal=one"}, "session")
+    assert callers.caller({"HTTP_COOKIE": "portal=one"}) == "session"
+    assert callers.caller({"HTTP_COOKIE": "portal=two"}) is None
     assert callers.caller({"HTTP_X_API_KEY": "whak_two"}) is None
     assert callers.caller(KEY | {"HTTP_AUTHORIZATION": "Bearer whak_two"}) is None
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import Forbidden
 
 from webhook_admin import keys, portal_sessions
 from webhook_admin.portal_sessions import LIFETIME, Access, Session
+from webhook_admin.web.auth import CALLER
 from webhook_admin.web.context import connection, now, parts
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -79,10 +80,11 @@ def require(needs: Needs) -> ResponseReturnValue | None:
     if session is None:
         sought = request.full_path.rstrip("?") if request.method in READING else None
         return redirect(url_for("portal.sign_in.page", sought=sought), 303)
-    # For the log's line, and the limit of requests.
+    # For the log's line, the server's queues, and the limit of requests.
     g.caller = keys.Caller(session.key_id, session.account_id, None, None)
+    request.environ[CALLER] = caller = f"portal {session.key_id} {session.account_id}"
     if not session.is_platform:
-        parts().rate_limit.take(f"portal {session.key_id} {session.account_id}")
+        parts().rate_limit.take(caller)
     if needs is Needs.PLATFORM and not session.is_platform:
         raise Forbidden("This page is for the platform's own people.")
     if needs is Needs.ACCOUNT and session.account_id is None:

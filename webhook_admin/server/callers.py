@@ -9,7 +9,7 @@ _MAX_KNOWN = 10_000
 
 
 class Callers:
-    """Remembers the API keys that have worked lately; whoever has none of these is one and the same stranger."""
+    """Remembers the API keys and sessions that have worked lately; those with neither are one and the same stranger."""
 
     def __init__(self, max_known: int = _MAX_KNOWN) -> None:
         self._max_known = max_known
@@ -31,4 +31,4 @@ class Callers:
 
 
 def _presented(request: Mapping[str, Any]) -> int:
-    return hash((request.get("HTTP_X_API_KEY"), request.get("HTTP_AUTHORIZATION")))
+    return hash(tuple(map(request.get, ("HTTP_X_API_KEY", "HTTP_AUTHORIZATION", "HTTP_COOKIE"))))

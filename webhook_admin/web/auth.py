@@ -17,7 +17,7 @@ from webhook_admin.errors import (
 from webhook_admin.web.context import connection, now, parts
 
 CALLER = "webhook_admin.caller"
-"""The key of an environ under which a server finds the id of the API key that a request was sent with."""
+"""The key of an environ under which a server finds the id of the API key, or the session, that a request came with."""
 
 
 class Access(Enum):

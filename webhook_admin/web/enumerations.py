@@ -81,8 +81,9 @@ SUPERSEDED = Enumeration(
 DELIVERY_STATE = Enumeration(
     "DeliveryState",
     "PENDING: it waits for its next attempt, or one is in flight. DELIVERED: the receiver has acknowledged. FAILED: no "
-    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, its account deleted, "
-    "or its recipient erased. SKIPPED: the payload format cannot express the event, or a newer status has superseded it.",
+    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, its account "
+    "deleted, or its recipient erased. SKIPPED: the payload format cannot express the event, or a newer status has "
+    "superseded it.",
     _strings(State),
 )
 DELIVERY_ORDER = Enumeration("DeliveryOrder", "desc: the newest first. asc: the oldest first.", ("desc", "asc"))

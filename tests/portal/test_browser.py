@@ -1,0 +1,271 @@
+"""The page in a real browser: wide and narrow, light and dark, by keyboard, with and without its script.
+
+Each message of the console, each error of the script and each violation of the policy fails a test. With a folder in
+PORTAL_SCREENSHOTS, the pages are kept there as pictures.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.engine import event
+from tests.portal.portal_site import Site, running
+from webhook_admin.models import deliveries
+from webhook_admin.queue.accept import accept
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+SCREENSHOTS = os.environ.get("PORTAL_SCREENSHOTS")
+# A host that is not localhost: over plain HTTP, browsers trust it less.
+LAN = "webhooks.lan.example"
+REPORT_VIOLATIONS = "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.blockedURI))"
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+RUN_AXE = """
+axe.run({resultTypes: ["violations"]})
+  .then((found) => found.violations.map((each) => [each.impact, each.id, each.nodes.map((node) => node.html)]))
+"""
+PATHS = {
+    "overview": "/portal",
+    "deliveries": "/portal/deliveries?state=PENDING&state=FAILED&channel=SMS",
+    "nothing-fits": "/portal/deliveries?status=READ&state=FAILED&until=2026-01-01T00:00",
+    "mistake": "/portal/deliveries?since=yesterday",
+    "resend": "/portal/deliveries/resend?state=FAILED",
+    "resent": "/portal/deliveries/resent?count=30",
+    "missing": "/portal/nowhere",
+}
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service, on a store in which a day has happened."""
+    with running(tmp_path_factory.mktemp("site"), sqlite_template) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The browser."""
+    options = ["--no-sandbox", f"--host-resolver-rules=MAP {LAN} 127.0.0.1"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(chromium: Browser, **options: Any) -> Iterator[Page]:
+    """A page of its own; what it complains about fails the test."""
+    given: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "timezone_id": "America/New_York"}
+    context = chromium.new_context(**{**given, "locale": "en-IE", **options})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    if options.get("java_script_enabled", True):
+        page.add_init_script(REPORT_VIOLATIONS)
+    page.set_default_timeout(10_000)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A page that is signed in to `acme`."""
+    with opened(chromium) as page:
+        sign_in(page, site.url, site.key)
+        yield page
+
+
+def sign_in(page: Page, url: str, key: str, path: str = "") -> None:
+    """By the form."""
+    page.goto(f"{url}/portal{path}")
+    page.fill("#key", key)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Sign out").wait_for()
+
+
+def look(page: Page, name: str, *, by_axe: bool) -> None:
+    """Fail if something is wider than the window, or axe finds something serious; keep a picture."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    if by_axe:
+        page.evaluate(AXE)
+        serious = [found for found in page.evaluate(RUN_AXE) if found[0] in ("serious", "critical")]
+        assert serious == [], name
+    if SCREENSHOTS:
+        size, scheme = page.viewport_size or {}, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        file = f"{name}-{size.get('width')}-{'dark' if scheme else 'light'}.png"
+        page.screenshot(path=Path(SCREENSHOTS) / file, full_page=True)
+
+
+# axe sees each scheme and each width once: it takes most of the time.
+@pytest.mark.parametrize(
+    ("width", "scheme", "by_axe"),
+    [(1280, "light", True), (390, "dark", True), (1280, "dark", False), (390, "light", False)],
+)
+def test_every_page_at_every_size(chromium: Browser, site: Site, width: int, scheme: str, by_axe: bool) -> None:
+    """Nothing is wider than the window, and axe finds nothing serious."""
+    with opened(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        page.goto(f"{site.url}/portal")
+        look(page, "sign-in", by_axe=by_axe)
+        sign_in(page, site.url, site.key)
+        for name, path in PATHS.items():
+            if name in ("mistake", "missing"):
+                continue
+            page.goto(f"{site.url}{path}")
+            look(page, name, by_axe=by_axe)
+        page.goto(f"{site.url}/portal/deliveries?state=FAILED")
+        page.locator("a.id").first.click()
+        page.locator("summary").first.click()
+        look(page, "delivery", by_axe=by_axe)
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    """From the overview to a delivery's answer; where the focus is can be seen."""
+    press = page.keyboard.press
+
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            press("Tab")
+            focused = page.evaluate(
+                "(() => { const at = document.activeElement; return [(at.labels?.[0] ?? at).textContent.trim(), "
+                "getComputedStyle(at).outlineStyle]; })()"
+            )
+            assert focused[1] != "none", focused
+            if focused[0] == name:
+                return
+        pytest.fail(f"{name} is not reached")
+
+    tab_to("Skip to the content")
+    tab_to("Deliveries")
+    press("Enter")
+    page.wait_for_url("**/portal/deliveries")
+    tab_to("Failed")
+    press("Space")
+    press("Enter")
+    page.wait_for_url("**/portal/deliveries?state=FAILED")
+    tab_to("msg_87")
+    press("Enter")
+    page.get_by_role("heading", name="Its way").wait_for()
+    tab_to("Answer 503 after 210 ms")
+    press("Enter")
+    assert page.locator("details[open] pre").count() == 1
+    assert page.title() == "Delivery of msg_87 · Webhooks"
+
+
+def test_times_are_the_readers(page: Page, site: Site) -> None:
+    """With UTC beside them; times of the filter are the reader's, too, and the list is that of the same moments."""
+    page.goto(f"{site.url}/portal/deliveries?until=2026-01-31T17:30:00Z")
+    assert page.input_value("#until") == "2026-01-31T12:30"
+    page.get_by_role("button", name="Filter").click()
+    page.wait_for_url("**/portal/deliveries?until=2026-01-31T17%3A30%3A00.000Z")
+    page.goto(f"{site.url}/portal/deliveries")
+    time = page.locator("time").first
+    moment = datetime.fromisoformat(time.get_attribute("datetime") or "")
+    local = (moment.hour - 5) % 24
+    assert f" {local:02}:{moment:%M:%S}" in time.inner_text()
+    assert f"{moment:%H:%M:%S} UTC" in time.locator(".utc").inner_text()
+
+
+def test_what_is_open_is_kept_up_to_date(chromium: Browser, site: Site) -> None:
+    """Every 3 s, without losing the focus and what is unfolded; not while something is selected."""
+    with opened(chromium) as page:
+        page.clock.install()
+        sign_in(page, site.url, site.key, "/deliveries?status=SENT")
+        first = page.locator("a.id").nth(1)
+        text = first.inner_text()
+        first.focus()
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('td'))")
+        add(site, 1_000)
+        with page.expect_response("**/portal/deliveries?status=SENT"):
+            page.clock.run_for(3_000)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        assert page.get_by_text("msg_1000", exact=True).count() == 0
+        page.evaluate("getSelection().removeAllRanges()")
+        page.clock.run_for(3_000)
+        page.get_by_text("msg_1000", exact=True).wait_for()
+        assert page.evaluate("document.activeElement.textContent.trim()") == text
+
+
+def add(site: Site, number: int) -> None:
+    """Let the platform report something."""
+    with site.database.transaction() as transaction:
+        accept(transaction, [event(number, status="SENT")], datetime.now(UTC))
+
+
+def test_a_resend_is_queued_and_seen(page: Page, site: Site) -> None:
+    """It says so in the delivery's way, and goes on from there."""
+    with site.database.transaction() as transaction:
+        rows = transaction.execute(deliveries.select().where(deliveries.c.state == "FAILED")).all()
+        id_ = rows[-1].id
+    page.goto(f"{site.url}/portal/deliveries/{id_}")
+    page.get_by_role("button", name="Resend").click()
+    page.get_by_text("Resent: queued again").wait_for()
+    assert page.locator(".badge.pending").count() == 1
+
+
+def test_a_copy_of_the_request(chromium: Browser, site: Site) -> None:
+    """As a command on the clipboard, exactly as it is shown."""
+    with opened(chromium, permissions=["clipboard-read", "clipboard-write"]) as page:
+        sign_in(page, site.url, site.key, "/deliveries?state=DELIVERED")
+        page.locator("a.id").first.click()
+        page.get_by_role("button", name="Copy as curl").click()
+        page.get_by_role("button", name="Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator("#curl").text_content()
+
+
+def test_without_the_script(chromium: Browser, site: Site) -> None:
+    """Signing in, filtering, and resending what is filtered, with a count before."""
+    with opened(chromium, java_script_enabled=False) as page:
+        sign_in(page, site.url, site.key, "/deliveries")
+        page.get_by_label("Failed", exact=True).check()
+        page.get_by_label("Message id").fill("msg_7")
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("link", name="Resend…").click()
+        page.get_by_role("button", name="Resend 1").click()
+        page.get_by_text("1 delivery is queued again").wait_for()
+
+
+def test_over_plain_http_in_a_local_network(chromium: Browser, site: Site) -> None:
+    """There, browsers do not say where a request comes from: forms work all the same, that of a link, too."""
+    url = site.url.replace("127.0.0.1", LAN)
+    with opened(chromium) as page:
+        sign_in(page, url, site.platform_key)
+        page.get_by_label("Account id").fill("acme")
+        page.keyboard.press("Enter")
+        page.get_by_text("You are looking at the account").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("heading", name="Sign in").wait_for()
+        page.goto(site.link(LAN))
+        page.get_by_role("button", name="Open the page").click()
+        page.get_by_text("View only").wait_for()
+        assert page.url == f"{url}/portal"
+
+
+def test_an_account_without_anything(chromium: Browser, site: Site) -> None:
+    """Its pages say so."""
+    with opened(chromium) as page:
+        sign_in(page, site.url, site.empty_key)
+        page.get_by_text("No URL is registered yet").wait_for()
+        look(page, "overview-of-nothing", by_axe=False)
+        page.get_by_role("link", name="Deliveries").click()
+        page.get_by_role("heading", name="Nothing yet").wait_for()
+        look(page, "nothing-yet", by_axe=False)
+
+
+@pytest.mark.parametrize("name", ["mistake", "missing"])
+def test_mistakes_are_pages(chromium: Browser, site: Site, name: str) -> None:
+    """A browser says in its console that a page is an error: that is the only complaint."""
+    with pytest.raises(AssertionError, match="status of 4"), opened(chromium) as page:
+        sign_in(page, site.url, site.key)
+        page.goto(f"{site.url}{PATHS[name]}")
+        look(page, name, by_axe=True)
