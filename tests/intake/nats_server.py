@@ -55,9 +55,10 @@ class NatsServer:
 
         async def look(client: Client) -> int | None:
             try:
-                return (await client.jetstream().consumer_info(STREAM, "webhook-admin")).num_ack_pending
+                in_hand: int | None = (await client.jetstream().consumer_info(STREAM, "webhook-admin")).num_ack_pending
             except NotFoundError:
                 return None
+            return in_hand
 
         return self._call(look)
 

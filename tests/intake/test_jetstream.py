@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from intake.nats_server import DEAD, STREAM, NatsServer
 from sqlalchemy import text
 
 from tests.api import Api
 from tests.engine import Queue
+from tests.intake.nats_server import DEAD, STREAM, NatsServer
 from tests.processes import Process
 from tests.waiting import wait_until
 from webhook_admin.db import Database

@@ -140,7 +140,7 @@ def _count(transaction: Transaction, current: int) -> None:
         delivered = 4_000 - 300 * abs(12 - ago) if ago > 1 else 0
         failed = 900 if ago < 2 else 40 if ago == 3 else 0
         hour = current - ago
-        cells = {Kind.DELIVERED: delivered, Kind.FAILED: failed, Kind.ATTEMPTS: delivered + 3 * failed}
+        cells: dict[str, int] = {Kind.DELIVERED: delivered, Kind.FAILED: failed, Kind.ATTEMPTS: delivered + 3 * failed}
         cells |= {of_latency(38): delivered, of_latency(240 + 600 * (ago == 3)): delivered // 12}
         cells |= {of_latency(2_600 + 24_000 * (ago == 3)): delivered // 60}
         statistics.add(transaction, {Cell("acme", hour, str(kind)): n for kind, n in cells.items() if n})

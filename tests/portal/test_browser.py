@@ -102,8 +102,8 @@ def look(page: Page, name: str, *, by_axe: bool) -> None:
         serious = [found for found in page.evaluate(RUN_AXE) if found[0] in ("serious", "critical")]
         assert serious == [], name
     if SCREENSHOTS:
-        size, scheme = page.viewport_size or {}, page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        file = f"{name}-{size.get('width')}-{'dark' if scheme else 'light'}.png"
+        scheme = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        file = f"{name}-{page.evaluate('innerWidth')}-{'dark' if scheme else 'light'}.png"
         page.screenshot(path=Path(SCREENSHOTS) / file, full_page=True)
 
 

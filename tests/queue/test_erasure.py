@@ -16,7 +16,7 @@ from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import ERASED, State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.erasure import Erased
-from webhook_admin.queue.selection import Filter
+from webhook_admin.queue.selection import Chosen, Filter
 
 TO, OTHER = "+353861234567", "+353861234568"
 SECRETS = ("secret", TO)
@@ -49,8 +49,12 @@ def traces(queue: Queue) -> list[str]:
 
 def attempt(id_: str, number: int = 1) -> Attempt:
     """An attempt whose answer says much about the recipient."""
-    made = {"started_at": 0, "duration_ms": 5, "outcome": "redirect", "status_code": 302}
-    answer = {"response": "secret", "detail": "A redirect to https://example.com/secret.", "hint": "Look."}
+    made: dict[str, Any] = {"started_at": 0, "duration_ms": 5, "outcome": "redirect", "status_code": 302}
+    answer: dict[str, Any] = {
+        "response": "secret",
+        "detail": "A redirect to https://example.com/secret.",
+        "hint": "Look.",
+    }
     return Attempt(account_id="acme", delivery_id=id_, number=number, **made, **answer)
 
 
@@ -128,7 +132,7 @@ def test_an_erased_delivery_is_not_resent(recipient: Queue) -> None:
         resend.one(transaction, "acme", recipient.delivery(2).id, NOW)
     with recipient.database.transaction() as transaction:
         assert resend.choose(transaction, Filter(account_id="acme"), NOW).deliveries == []
-        assert resend.some(transaction, "acme", [(recipient.delivery(2).id, "FAILED")], NOW) == 0
+        assert resend.some(transaction, "acme", [Chosen(recipient.delivery(2).id, "FAILED")], NOW) == 0
 
 
 def test_deliveries_from_before_the_column(recipient: Queue) -> None:
@@ -150,12 +154,29 @@ def test_they_can_still_be_looked_at(recipient: Queue, platform: Api) -> None:
     assert counted["cancelled"] == 1
 
 
+def begun(due: Due, number: int, now: int) -> Begun:
+    """The delivery's attempt of this number, as it begins."""
+    return Begun(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=number,
+        begun_at=now,
+        callback_url="https://secret.example/",
+        payload_format="standard",
+    )
+
+
 def in_flight(queue: Queue) -> Due:
     """Begin an attempt for the first delivery; the delivery as it was before."""
     now = clock.now()
     with queue.database.transaction() as transaction:
         due = due_deliveries.due(transaction, [Wanted(LANE, 1, [])], now)[0]
-        begun = {"attempts": 1, "begun_at": now, "callback_url": "https://example.com/", "payload_format": "standard"}
+        begun: dict[str, Any] = {
+            "attempts": 1,
+            "begun_at": now,
+            "callback_url": "https://example.com/",
+            "payload_format": "standard",
+        }
         assert attempts.begin(transaction, [Begun(account_id=due.account_id, id=due.id, **begun)])
     return due
 
@@ -195,5 +216,10 @@ def test_an_attempt_of_what_was_read_before_is_not_begun(recipient: Queue) -> No
     due = in_flight(recipient)
     erase(recipient)
     with recipient.database.transaction() as transaction:
-        begun = {"attempts": 2, "begun_at": 0, "callback_url": "https://secret.example/", "payload_format": "standard"}
+        begun: dict[str, Any] = {
+            "attempts": 2,
+            "begun_at": 0,
+            "callback_url": "https://secret.example/",
+            "payload_format": "standard",
+        }
         assert attempts.begin(transaction, [Begun(account_id=due.account_id, id=due.id, **begun)]) == set()

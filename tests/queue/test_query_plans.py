@@ -383,8 +383,8 @@ def test_retention_reads_what_it_deletes(ended: Queue, analyzed: bool) -> None:
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_erasure_reads_what_it_erases(ended: Queue, analyzed: bool) -> None:
     """An index finds the recipient's deliveries, and their keys the attempts; also beside rows of before the column."""
-    with ended.database.transaction() as connection:
-        connection.execute(text("UPDATE deliveries SET recipient = '' WHERE recipient IN ('+8', '+10')"))
+    with ended.database.transaction() as transaction:
+        transaction.execute(text("UPDATE deliveries SET recipient = '' WHERE recipient IN ('+8', '+10')"))
     with ended.database.connect() as connection:
         for table in ("deliveries", "attempts"):
             if analyzed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -31,7 +32,7 @@ def accept_at(queue: Queue, numbers: Sequence[int], at: int) -> None:
     renamed = "UPDATE deliveries SET id = given.of_then, state = 'DELIVERED', due_at = NULL, attempts = 1, recorded = 1"
     with queue.database.transaction() as transaction:
         bulk(transaction, f"{renamed} FROM {{given}} WHERE deliveries.id = given.id", columns, of_then)
-        made = {"number": 1, "started_at": at, "duration_ms": 5, "outcome": "delivered"}
+        made: dict[str, Any] = {"number": 1, "started_at": at, "duration_ms": 5, "outcome": "delivered"}
         record(transaction, [Attempt(account_id=acme, delivery_id=id_, **made) for acme, _, id_ in of_then])
 
 

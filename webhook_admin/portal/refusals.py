@@ -6,7 +6,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webhook_admin import errors
-from webhook_admin.web import problems
+from webhook_admin.web import problem_bodies, problems
 
 _WORDS: dict[type[errors.Error], str] = {
     errors.Unauthenticated: "There is no such key, or it has been revoked or has expired.",
@@ -31,7 +31,7 @@ def words(error: errors.Error) -> str:
 def known(error: errors.Error) -> Response:
     """A page for an error of ours."""
     problems.log_cause(error)
-    return page(problems.status_of(type(error)), words(error))
+    return page(problem_bodies.status_of(type(error)), words(error))
 
 
 def http(error: HTTPException) -> ResponseReturnValue:
