@@ -1,5 +1,6 @@
 """The schema's versions."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, text
+from sqlalchemy import URL, inspect, text
 
 from webhook_admin import migrations
-from webhook_admin.db import Database
+from webhook_admin.db import Database, versions
 from webhook_admin.errors import Misconfigured
 from webhook_admin.migrations.upgrading import upgrade as upgrade_schema
 from webhook_admin.models import metadata
@@ -55,6 +56,20 @@ def test_the_newest_revision_is_alembics() -> None:
     """The version that commands compare with, without loading Alembic, is the last of the migrations."""
     folder = str(Path(migrations.__file__).parent)
     assert ScriptDirectory(folder).get_current_head() == migrations.HEAD
+
+
+def test_a_database_that_is_too_old_is_refused(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the first command that opens it, with its version and what to do; nothing is made."""
+    kind = "sqlite" if empty.file else "postgresql"
+    monkeypatch.setitem(versions.OLDEST, kind, (99, 1))
+    for start in (upgrade_schema, migrations.require_current):
+        with pytest.raises(Misconfigured) as caught:
+            start(empty)
+        assert re.search(
+            r" [0-9]+\.[0-9.]+, and webhook-admin needs 99\.1 or later\. (Use|Upgrade) ", str(caught.value)
+        )
+    with empty.connect() as connection:
+        assert not inspect(connection).get_table_names()
 
 
 def test_upgrading_twice_changes_nothing_more(empty: Database) -> None:

@@ -46,6 +46,7 @@ def run(store: URL, folder: Path, seconds: float, rate: float) -> list[Figure]:
         installation.dispatch()
         honest.introduce()
         database = stack.enter_context(closing(Database(store)))
+        _hasten_vacuum(database)
         with Load(installation, lambda: _batch(round(rate * PAUSE)), PAUSE) as load:
             measured = [(honest.measure(window)[REGULAR], _size(database)) for _ in range(WINDOWS)]
         spreads, sizes = zip(*measured, strict=True)
@@ -71,6 +72,14 @@ def _delays(spreads: Sequence[Spread]) -> list[Figure]:
         Figure("p99 while deliveries are deleted, worst window, ms", max(p99s)),
         Figure("not received", sum(each.missing for each in spreads), most=0),
     ]
+
+
+def _hasten_vacuum(database: Database) -> None:
+    """Let PostgreSQL look for dead rows each second and not each minute, as time is that much shorter here."""
+    if not database.file:
+        with database.connect() as connection:
+            connection.execute(text("ALTER SYSTEM SET autovacuum_naptime = '1s'"))
+            connection.execute(text("SELECT pg_reload_conf()"))
 
 
 def _batch(count: int) -> Sequence[platform.Event]:

@@ -3,6 +3,7 @@
 from sqlalchemy import inspect, text
 
 from webhook_admin.db import Database
+from webhook_admin.db.versions import require_new_enough
 from webhook_admin.errors import Misconfigured
 
 HEAD = "0006"
@@ -10,8 +11,9 @@ HEAD = "0006"
 
 
 def require_current(database: Database) -> None:
-    """Raise `Misconfigured`, with the command to run, unless the schema is this version's."""
+    """Raise `Misconfigured`, with what to do, unless the database is new enough and the schema is this version's."""
     with database.connect() as connection:
+        require_new_enough(connection, str(database))
         is_there = inspect(connection).has_table("alembic_version")
         found = connection.scalar(text("SELECT version_num FROM alembic_version")) if is_there else None
     if found != HEAD:

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 
 from webhook_admin import migrations
 from webhook_admin.db import Database
+from webhook_admin.db.versions import require_new_enough
 
 
 def upgrade(database: Database) -> bool:
@@ -19,6 +20,7 @@ def upgrade(database: Database) -> bool:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     with database.transaction() as connection:
+        require_new_enough(connection, str(database))
         if connection.dialect.name == "postgresql":
             # The second of two waits here for the first's commit, as SQLite's BEGIN IMMEDIATE makes it do.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('webhook-admin schema'))")

@@ -81,7 +81,7 @@ SUPERSEDED = Enumeration(
 DELIVERY_STATE = Enumeration(
     "DeliveryState",
     "PENDING: it waits for its next attempt, or one is in flight. DELIVERED: the receiver has acknowledged. FAILED: no "
-    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, its account "
+    "attempt was successful, and none will follow. CANCELLED: its webhook was deleted or disabled, its account was "
     "deleted, or its recipient erased. SKIPPED: the payload format cannot express the event, or a newer status has "
     "superseded it.",
     _strings(State),

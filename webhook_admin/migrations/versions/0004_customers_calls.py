@@ -19,7 +19,8 @@ FILL = {
             status = coalesce(substring(event FROM '"status": "([A-Z]+)", "timestamp": "'), '')
         """,
     "sqlite": """
-        UPDATE deliveries SET channel = coalesce(event ->> '$.channel', ''), status = coalesce(event ->> '$.status', '')
+        UPDATE deliveries SET channel = coalesce(json_extract(event, '$.channel'), ''),
+            status = coalesce(json_extract(event, '$.status'), '')
         WHERE json_valid(event)
         """,
 }
