@@ -18,10 +18,11 @@ from webhook_admin.web.event_schemas import recipient
 )
 @as_json
 def erase(to: str, json_: bool) -> None:
-    """Erase what is on record about a recipient, of every account, at once and without asking.
+    """Erase what is on record about a recipient.
 
-    Blanks every event that names the recipient in `to`, and what receivers have answered. What waits is cancelled.
-    Deliveries stay, with state and outcomes, and can no longer be resent. An interrupted command can be run again.
+    Blanks every event of every account that names the recipient in `to`, and what receivers have answered, at once and
+    without asking. What waits is cancelled. Deliveries stay, with state and outcomes, and can no longer be resent. An
+    interrupted command can be run again.
     """
     with open_store() as store:
         counts = erasure.erase(store, to, datetime.now(UTC))._asdict()

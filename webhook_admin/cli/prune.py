@@ -25,10 +25,11 @@ from webhook_admin.web.fields import Timestamp
 )
 @as_json
 def prune(before: datetime | None, json_: bool) -> None:
-    """Delete deliveries that have ended, with their attempts, from before a time.
+    """Delete deliveries that ended long ago.
 
-    Pending deliveries stay, and so do those that were resent since. An event whose delivery is deleted is no duplicate
-    any more if it is posted again. Dispatchers prune by themselves; an interrupted command can be run again.
+    Their attempts go with them. Pending deliveries stay, and so do those that were resent since. An event whose
+    delivery is deleted is no duplicate any more if it is posted again. Dispatchers prune by themselves; an interrupted
+    command can be run again.
     """
     now = clock.now()
     oldest_kept = _oldest_kept(before, now)
