@@ -1,10 +1,11 @@
 """Pruning: a dispatcher deletes what retention lets go, beside its turns and in at most 5 % of the time."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Self
+from functools import partial
+from typing import Self, TypeVar
 
 import structlog
 
@@ -14,6 +15,7 @@ from webhook_admin.errors import StoreUnavailable
 from webhook_admin.queue import lanes, retention, statistics
 from webhook_admin.queue.clock import HOUR, SECOND
 
+T = TypeVar("T")
 _IDLE_LANES_STAY = 7 * 24 * HOUR
 """How long an idle lane keeps what was learned about its receiver (ms)."""
 _SWEEP_EVERY = 3_600  # seconds
@@ -87,6 +89,16 @@ def _lanes(database: Database, now: int) -> Iterator[Pruned]:
         yield Pruned(lanes=deleted)
 
 
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do the work in a thread. A cancellation waits for its end, which gives the connection back."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 class Pruning:
     """A dispatcher's sweeps, one an hour. Several dispatchers may sweep at once: each skips what another has locked."""
 
@@ -104,11 +116,11 @@ class Pruning:
             await asyncio.sleep(self._every)
 
     async def _sweep(self) -> None:
-        steps = await asyncio.to_thread(self._begin)
+        steps = await _in_thread(self._begin)
         loop, total = asyncio.get_running_loop(), Pruned()
         while True:
             began_at = loop.time()
-            step = await asyncio.to_thread(next, steps, None)
+            step = await _in_thread(partial(next, steps, None))
             if step is None:
                 break
             total += step
