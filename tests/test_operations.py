@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from guides_text import ROOT
-from shells import free_port
+
+from tests.guides_text import ROOT
+from tests.shells import free_port
 
 OPERATIONS = ROOT / "webhook_admin" / "operations"
 

@@ -29,6 +29,11 @@ class Browser:
         return self.post("/portal/sign-in", data={"key": key})
 
 
+def said(answer: TestResponse) -> str:
+    """The page with its white space as a browser shows it."""
+    return " ".join(answer.text.split())
+
+
 def form_token(html: str) -> str:
     """The token of a form."""
     found = re.search(r'name="form_token" value="(\w+)"', html)

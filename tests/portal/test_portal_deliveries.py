@@ -12,7 +12,7 @@ import pytest
 
 from tests.api import URL_1, WEBHOOK, Api
 from tests.engine import LONG_AGO, Queue, event
-from tests.portal.portal_client import Browser
+from tests.portal.portal_client import Browser, said
 from tests.portal.portal_day import conclude
 from webhook_admin.models import webhooks
 from webhook_admin.queue.history import Attempt
@@ -82,9 +82,14 @@ def test_the_way_of_a_delivery(browser: Browser, queue: Queue) -> None:
     """Each attempt in a sentence, with what to do about it, and the end."""
     queue.accept(event(1))
     id_ = conclude(queue, 1, "DELIVERED", failure(1), Attempt(2, LONG_AGO, 35, "delivered", 200, "ok"))
-    shown = browser.get(f"/portal/deliveries/{id_}").text
-    said = ["Accepted.", f"Attempt 1: {REFUSED}", HINT, "Attempt 2: acknowledged with 200 within 35 ms, 57 ms in all."]
-    places = [shown.find(words) for words in said]
+    shown = said(browser.get(f"/portal/deliveries/{id_}"))
+    sentences = [
+        "Accepted.",
+        f"Attempt 1: {REFUSED}",
+        HINT,
+        "Attempt 2: acknowledged with 200 within 35 ms, 57 ms in all.",
+    ]
+    places = [shown.find(words) for words in sentences]
     assert places == sorted(places)
     assert places[0] > 0
 
@@ -93,7 +98,7 @@ def test_what_is_next(browser: Browser, queue: Queue) -> None:
     """The next attempt, or the one in flight."""
     queue.accept(event(1))
     id_ = queue.delivery(1).id
-    assert "Attempt 1 comes as soon as it is its turn." in browser.get(f"/portal/deliveries/{id_}").text
+    assert "Attempt 1 comes as soon as it is its turn." in said(browser.get(f"/portal/deliveries/{id_}"))
     conclude(queue, 1, "PENDING", failure(1), attempts=2)
     assert "Attempt 2 is in flight." in browser.get(f"/portal/deliveries/{id_}").text
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.api import Api
+from tests.engine import together
 from tests.portal.portal_client import Browser
 from webhook_admin import keys
 from webhook_admin.db import Database
@@ -126,6 +127,14 @@ def test_a_link_opens_the_page_once(visitor: Browser, app: Flask, customer: Api,
     assert stranger.get("/portal").status_code == 303
     stranger.client.set_cookie("portal", token)
     assert stranger.get("/portal").status_code == 303
+
+
+def test_of_many_at_once_one_opens_a_link(app: Flask, customer: Api, platform: Api) -> None:
+    """The first of them, and the others are told that it opens nothing any more."""
+    token = token_of(platform("POST", LINKS, json={}).json)
+    browsers = [Browser(app.test_client()) for _ in range(6)]
+    answers = together(6, lambda place: browsers[place].post("/portal/link", data={"token": token}).status_code)
+    assert sorted(answers) == [303, 410, 410, 410, 410, 410]
 
 
 def test_a_link_opens_nothing_after_its_time(

@@ -18,7 +18,6 @@ def page(delivery_id: str) -> ResponseReturnValue:
         "portal/delivery.html",
         delivery=delivery,
         steps=way.steps(delivery, kept.resent_at),
-        coming=way.coming(delivery, now()),
         request_sent=notifications.of(delivery, kept.body),
         now=now(),
     )

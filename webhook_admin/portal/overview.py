@@ -4,10 +4,15 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from webhook_admin import accounts, webhooks
+from webhook_admin.accounts import Account
 from webhook_admin.errors import WebhookNotFound
-from webhook_admin.portal import charts, session, trouble
-from webhook_admin.queue import statistics
+from webhook_admin.portal import session
+from webhook_admin.portal.charts import chart
+from webhook_admin.queue import history, statistics
 from webhook_admin.queue.clock import HOUR, milliseconds, moment
+from webhook_admin.queue.deliveries import State
+from webhook_admin.queue.history import DeliveryWithAttempts
+from webhook_admin.queue.selection import Filter
 from webhook_admin.queue.statistics import MAX_PENDING, Kind
 from webhook_admin.web.context import connection, now
 from webhook_admin.webhooks import Webhook
@@ -30,11 +35,11 @@ def page() -> ResponseReturnValue:
         max_pending=MAX_PENDING,
         waits_since=None if since is None else moment(since),
         next_in=None if waiting.next_due is None else max(waiting.next_due - milliseconds(now()), 0),
-        trouble=trouble.find(account) if waiting.pending else None,
+        oldest=_oldest_attempted(account) if waiting.pending else None,
         total=statistics.total(by_hour),
+        hours={moment(hour * HOUR): counts for hour, counts in by_hour.items()},
         kinds=Kind,
-        chart=charts.draw(by_hour),
-        first_hour=moment(min(by_hour) * HOUR),
+        chart=chart(by_hour),
     )
 
 
@@ -43,3 +48,12 @@ def _webhook(account_id: str) -> Webhook | None:
         return webhooks.get(connection(), account_id)
     except WebhookNotFound:
         return None
+
+
+def _oldest_attempted(account: Account) -> DeliveryWithAttempts | None:
+    """The account's oldest pending delivery, whose latest attempt says why it waits; None if it has none yet."""
+    pending = Filter(account_id=account.id, account_created_at=account.created_at, states=[State.PENDING])
+    oldest = history.list_deliveries(connection(), pending, None, 1, oldest_first=True).items
+    if not oldest or oldest[0].last_outcome is None:
+        return None
+    return history.get(connection(), oldest[0].id, account.id)

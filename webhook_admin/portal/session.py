@@ -21,7 +21,6 @@ class Needs(Enum):
     """Who a page is for."""
 
     NOTHING = "anybody"
-    SESSION = "anybody who has signed in"
     ACCOUNT = "a session that looks at an account"
     PLATFORM = "a session of the platform"
 

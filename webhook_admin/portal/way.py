@@ -1,10 +1,10 @@
-"""A delivery's way, in the order of time: accepted, attempted, resent, and what is next."""
+"""A delivery's way, in the order of time: accepted, attempted, resent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
-from webhook_admin.portal.words import span
 from webhook_admin.queue.clock import milliseconds
 from webhook_admin.queue.history import Attempt, DeliveryWithAttempts
 from webhook_admin.sender.request import Outcome
@@ -12,54 +12,34 @@ from webhook_admin.sender.request import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happened to the delivery, in a sentence; `kind` is for its looks."""
+    """Something that happened to the delivery: `accepted`, `resent`, or an attempt that has `delivered` it or `failed`.
+
+    Of attempts in a row that have the same hint, the last one shows it. `whole` is from acceptance or resend on, in ms.
+    """
 
     at: datetime
     kind: str
-    said: str
     attempt: Attempt | None = None
     hint: str | None = None
+    whole: int = 0
 
 
 def steps(delivery: DeliveryWithAttempts, resent_at: datetime | None) -> list[Step]:
     """All that is on record, the oldest first. Of several resends the latest is."""
-    return sorted(_steps(delivery, resent_at), key=lambda step: step.at)
-
-
-def coming(delivery: DeliveryWithAttempts, now: datetime) -> str | None:
-    """What is next, in a sentence; None if it has ended."""
-    if delivery.next_attempt_at is None:
-        return None
-    if delivery.attempt_count > len(delivery.attempts):
-        return f"Attempt {delivery.attempt_count} is in flight."
-    number = delivery.attempt_count + 1
-    left = milliseconds(delivery.next_attempt_at) - milliseconds(now)
-    return (
-        f"Attempt {number} comes in {span(left)}." if left > 0 else f"Attempt {number} comes as soon as it is its turn."
-    )
+    return sorted(_steps(delivery, resent_at), key=attrgetter("at"))
 
 
 def _steps(delivery: DeliveryWithAttempts, resent_at: datetime | None) -> Iterator[Step]:
-    yield Step(delivery.created_at, "accepted", "Accepted.")
+    yield Step(delivery.created_at, "accepted")
     if resent_at is not None:
-        yield Step(resent_at, "resent", "Resent: queued again, with the whole retry schedule before it.")
+        yield Step(resent_at, "resent")
     for place, attempt in enumerate(delivery.attempts):
         began = resent_at if resent_at and attempt.started_at >= resent_at else delivery.created_at
-        # Of attempts that fail for the same reason, the last says what to do.
         is_repeated = any(later.hint == attempt.hint for later in delivery.attempts[place + 1 : place + 2])
-        hint = None if is_repeated else attempt.hint
-        yield Step(attempt.started_at, _kind(attempt), _sentence(attempt, began), attempt, hint)
-
-
-def _kind(attempt: Attempt) -> str:
-    return "delivered" if attempt.outcome == Outcome.DELIVERED else "failed"
-
-
-def _sentence(attempt: Attempt, began: datetime) -> str:
-    if attempt.outcome != Outcome.DELIVERED:
-        return f"Attempt {attempt.number}: {attempt.detail or 'it is not known what came of it.'}"
-    took = attempt.duration_ms or 0
-    whole = milliseconds(attempt.started_at) - milliseconds(began) + took
-    return (
-        f"Attempt {attempt.number}: acknowledged with {attempt.status_code} within {span(took)}, {span(whole)} in all."
-    )
+        yield Step(
+            at=attempt.started_at,
+            kind="delivered" if attempt.outcome == Outcome.DELIVERED else "failed",
+            attempt=attempt,
+            hint=None if is_repeated else attempt.hint,
+            whole=milliseconds(attempt.started_at) - milliseconds(began) + (attempt.duration_ms or 0),
+        )

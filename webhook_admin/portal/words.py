@@ -6,8 +6,6 @@ from markupsafe import Markup
 
 from webhook_admin.printable import printable
 from webhook_admin.queue.deliveries import State
-from webhook_admin.queue.history import Delivery
-from webhook_admin.sender.request import Outcome
 
 _TIME = Markup('<time datetime="{}" data-format="{}">{} UTC</time>')
 _STATES = {
@@ -16,17 +14,6 @@ _STATES = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
     State.SKIPPED: "Skipped",
-}
-_OUTCOMES = {
-    Outcome.DELIVERED: "acknowledged",
-    Outcome.TIMEOUT: "no answer in time",
-    Outcome.DNS: "host not found",
-    Outcome.CONNECT: "no connection",
-    Outcome.TLS: "no secure connection",
-    Outcome.REDIRECT: "redirected",
-    Outcome.BLOCKED_ADDRESS: "address not allowed",
-    Outcome.PROTOCOL: "broken answer",
-    Outcome.UNKNOWN: "outcome unknown",
 }
 # In seconds, the longest first; each with the next smaller one.
 _UNITS = (("d", 86_400, "h"), ("h", 3_600, "min"), ("min", 60, "s"), ("s", 1, ""))
@@ -61,13 +48,6 @@ def state(name: str) -> str:
     return _STATES[State(name)]
 
 
-def latest(delivery: Delivery) -> str:
-    """What came of the latest attempt, in a word or two."""
-    if delivery.last_status_code is not None and delivery.last_outcome != Outcome.DELIVERED:
-        return f"answered {delivery.last_status_code}"
-    return _OUTCOMES[Outcome(delivery.last_outcome or Outcome.UNKNOWN)]
-
-
 def shown(text: str) -> str:
     """Text of somebody else's, its lines kept, and its control characters replaced."""
     return "\n".join(map(printable, text.splitlines()))
@@ -77,4 +57,4 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-FILTERS = (instant, precise, span, state, latest, shown)
+FILTERS = (instant, precise, span, state, shown)
