@@ -60,8 +60,8 @@ _COLUMNS = [portal_sessions.c[field.name] for field in fields(Session)]
 
 
 def open_with_key(connection: Connection, caller: Caller, now: datetime) -> str:
-    """Open a session for the one whose API key this is; its token. Deletes the sessions that have expired."""
-    connection.execute(delete(portal_sessions).where(portal_sessions.c.expires_at <= now))
+    """Open a session for the one whose API key this is; its token."""
+    _remove_expired(connection, now)
     session = Session(caller.key_id, caller.account_id, caller.account_id is None, Access.FULL, now + LIFETIME)
     return _add(connection, session, _token(), is_link=False)
 
@@ -75,6 +75,7 @@ def make_link(
     access: str = Access.FULL,
 ) -> NewLink:
     """Make a link that opens the page once, for the account. Raises `AccountNotFound` if it has just been deleted."""
+    _remove_expired(connection, now)
     expires_at = now + timedelta(seconds=expires_in_seconds)
     session = Session(key_id, account_id, is_platform=False, access=access, expires_at=expires_at)
     return NewLink(_add(connection, session, _LINK_PREFIX + _token(), is_link=True), expires_at)
@@ -123,6 +124,13 @@ def _add(connection: Connection, session: Session, token: str, *, is_link: bool)
     except IntegrityError:
         raise AccountNotFound from None
     return token
+
+
+def _remove_expired(connection: Connection, now: datetime) -> None:
+    # Rows that another transaction has locked are left to it: two of these cannot deadlock.
+    expired = select(portal_sessions.c.digest).where(portal_sessions.c.expires_at <= now)
+    chosen = portal_sessions.c.digest.in_(expired.with_for_update(skip_locked=True))
+    connection.execute(delete(portal_sessions).where(chosen))
 
 
 def _found(token: str, now: datetime, *, is_link: bool) -> Select[Any]:

@@ -147,6 +147,15 @@ def test_a_link_opens_nothing_after_its_time(
     assert visitor.post("/portal/link", data={"token": token}).status_code == 410
 
 
+def test_what_has_expired_is_deleted(acme: Browser, customer: Api, platform: Api, database: Database) -> None:
+    """By each sign-in and each new link: the table has an end."""
+    for make in (lambda: platform("POST", LINKS, json={}), lambda: acme.sign_in(customer.key)):
+        with database.connect() as connection:
+            connection.execute(portal_sessions.update().values(expires_at=datetime.now(UTC)))
+            make()
+            assert len(connection.execute(portal_sessions.select()).all()) == 1
+
+
 def test_links_and_sessions_go_with_the_account(
     read_only: Browser, visitor: Browser, acme: Browser, platform: Api
 ) -> None:

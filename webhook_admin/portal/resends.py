@@ -37,7 +37,7 @@ def send_again() -> ResponseReturnValue:
 @blueprint.get("/deliveries/resent")
 def progress() -> ResponseReturnValue:
     waiting = statistics.waiting(connection(), session.account_id(), milliseconds(now())).pending
-    count = min(request.args.get("count", 0, int), MAX_RESENT)
+    count = max(0, min(request.args.get("count", 0, int), MAX_RESENT))
     return render_template(
         "portal/resent.html",
         asks=asked(request.args),
