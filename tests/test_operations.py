@@ -22,7 +22,7 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
         text = unit.read_text()
         assert "/opt/webhook-admin/bin/webhook-admin" in text
         (tmp_path / unit.name).write_text(text.replace("/opt/webhook-admin/bin/webhook-admin", sys.executable))
-    command = ["systemd-analyze", "verify", *tmp_path.glob("*.service")]
+    command = ["systemd-analyze", "verify", *map(str, tmp_path.glob("*.service"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -105,19 +105,6 @@ def sign_in(page: Page, url: str, key: str) -> None:
     page.get_by_role("button", name="Sign out").wait_for()
 
 
-def look(page: Page, name: str, *, by_axe: bool) -> None:
-    """Fail if something is wider than the window, or axe finds something serious; keep a picture."""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-    if by_axe:
-        page.evaluate(AXE)
-        serious = [found for found in page.evaluate(RUN_AXE) if found[0] in ("serious", "critical")]
-        assert serious == [], name
-    if SCREENSHOTS:
-        scheme = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        file = f"{name}-{page.evaluate('innerWidth')}-{'dark' if scheme else 'light'}.png"
-        page.screenshot(path=Path(SCREENSHOTS) / file, full_page=True)
-
-
 def look(page: Page, name: str) -> None:
     """Fail if something is wider than the window, or axe finds something serious; keep pictures."""
     page.evaluate(AXE)

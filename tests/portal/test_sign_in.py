@@ -149,7 +149,8 @@ def test_a_link_opens_nothing_after_its_time(
 
 def test_what_has_expired_is_deleted(acme: Browser, customer: Api, platform: Api, database: Database) -> None:
     """By each sign-in and each new link: the table has an end."""
-    for make in (lambda: platform("POST", LINKS, json={}), lambda: acme.sign_in(customer.key)):
+    makers: list[Callable[[], object]] = [lambda: platform("POST", LINKS, json={}), lambda: acme.sign_in(customer.key)]
+    for make in makers:
         with database.connect() as connection:
             connection.execute(portal_sessions.update().values(expires_at=datetime.now(UTC)))
             make()
