@@ -21,8 +21,9 @@ _IDLE_LANES_STAY = 7 * 24 * HOUR
 _SWEEP_EVERY = 3_600  # seconds
 # Of a short retention, as in tests: what is deleted too late is at most such a part of what is kept.
 _SWEEPS_PER_RETENTION = 50
-# A step takes about 10 ms; the pause behind it is so many times as long.
+# A step takes about 10 ms; the pause behind it is so many times as long. On SQLite all other writers wait for it.
 _DELIVERIES, _ACCOUNTS, _LANES = 100, 100, 200
+_DELIVERIES_ON_SQLITE = 25
 _PAUSE = 19
 log = structlog.get_logger()
 
@@ -56,15 +57,16 @@ def sweep(database: Database, before: int | None, now: int) -> Iterator[Pruned]:
 def _deliveries(database: Database, before: int) -> Iterator[Pruned]:
     # The id where the last step ended: what stays is looked at once in a sweep.
     after = ""
+    limit = min(_DELIVERIES, _DELIVERIES_ON_SQLITE) if database.file else _DELIVERIES
     while True:
         with database.connect() as connection:
-            found = retention.find(connection, after, before, _DELIVERIES)
+            found = retention.find(connection, after, before, limit)
         deleted = attempts = 0
         if old := [each for each in found if each.is_old]:
             with database.transaction() as transaction:
                 deleted, attempts = retention.delete(transaction, old, before)
         yield Pruned(seen=len(found), deliveries=deleted, attempts=attempts)
-        if len(found) < _DELIVERIES:
+        if len(found) < limit:
             return
         after = found[-1].id
 
