@@ -3,6 +3,7 @@
 The long version, with the figures: `python -m tests.soak.stall`.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.soak.report import broken
 from tests.soak.stalling_clients import ATTACKS
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the stalling clients use epoll, which only Linux has")
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_nobody_can_stall_the_api(store_url: URL, tmp_path: Path) -> None:
     """Whatever clients hold on to, others are served meanwhile and afterwards, and SIGTERM ends it within 5 s."""

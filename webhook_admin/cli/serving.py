@@ -114,6 +114,7 @@ def worker() -> Any:
 
 def _announce(url: str) -> None:
     click.echo(f"The API is at {url}, its documentation at {url}/docs.")
+    click.echo(f"The page for customers and support is at {url}/portal.")
 
 
 def _welcome(database: Database, url: str) -> None:
