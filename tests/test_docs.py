@@ -34,11 +34,11 @@ def page(anyone: Api) -> Page:
 
 
 @pytest.mark.parametrize("prefix", ["", "/hooks"])
-@pytest.mark.parametrize("path", ["/", "/docs/"])
-def test_leads_to_the_page(anyone: Api, prefix: str, path: str) -> None:
-    """The service's first page is its documentation, also behind a path prefix."""
+@pytest.mark.parametrize(("path", "leads_to"), [("/", "/portal"), ("/docs/", "/docs")])
+def test_each_page_has_one_address(anyone: Api, prefix: str, path: str, leads_to: str) -> None:
+    """The service's first page is the one for people, also behind a path prefix."""
     answer = anyone("GET", path, environ_overrides={"SCRIPT_NAME": prefix})
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"{prefix}/docs")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{prefix}{leads_to}")
 
 
 def test_try_it_out_keeps_a_path_prefix(anyone: Api) -> None:
@@ -53,14 +53,18 @@ def test_everything_it_loads_is_served_here(anyone: Api, page: Page) -> None:
     assert page.loads
     for reference in [*page.loads, "openapi.json"]:
         assert not urlsplit(reference).netloc
-        assert anyone("GET", urljoin("/docs", reference), buffered=True).status_code == 200
+        answer = anyone("GET", urljoin("/docs", reference), buffered=True, follow_redirects=True)
+        assert answer.status_code == 200
 
 
 def test_the_style_sheet_loads_nothing(anyone: Api) -> None:
-    """Its images stand in the style sheet itself."""
+    """Its images stand in the style sheet itself; the other one's is this service's."""
     style_sheet = anyone("GET", "/docs/swagger-ui.css", buffered=True).text
     assert "@import" not in style_sheet
     assert set(re.findall(r"url\([\"']?(\w+:)?", style_sheet)) == {"data:"}
+    own = anyone("GET", "/docs/docs.css").text
+    (image,) = re.findall(r"url\(\"(.+?)\"", own)
+    assert anyone("GET", urljoin("/docs/docs.css", image), buffered=True).status_code == 200
 
 
 def test_no_script_or_style_stands_in_the_page(page: Page) -> None:

@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Application(__name__, static_folder=None)
     resources.init_app(app, make_parts(settings))
     app.register_blueprint(pages.blueprint)
+    app.add_url_rule("/", view_func=pages.home)
     return app
 
 

@@ -45,7 +45,7 @@ def test_every_reference_leads_somewhere(anyone: Api, path: str, prefix: str) ->
             assert target.scheme == "https"
             continue
         assert target.path.startswith(f"{prefix}/")
-        answer = anyone("GET", target.path.removeprefix(prefix), buffered=True)
+        answer = anyone("GET", target.path.removeprefix(prefix), buffered=True, follow_redirects=True)
         assert answer.status_code == 200, reference
         assert not target.fragment or target.fragment in Page(answer.text).ids, reference
 
@@ -58,10 +58,10 @@ def test_no_script_or_style_stands_in_a_page(anyone: Api, path: str) -> None:
 
 @pytest.mark.parametrize("path", [*PATHS, "/guides/guides.css", "/guides/"])
 def test_the_policy_is_strict(anyone: Api, path: str) -> None:
-    """The browser loads nothing but this service's style sheet, runs nothing, and shows it in no other page."""
+    """The browser loads this service's style sheets and icon alone, runs nothing, and shows it in no other page."""
     answer = anyone("GET", path)
     directives = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
-    assert directives.pop("style-src") == "'self'"
+    assert directives.pop("style-src") == directives.pop("img-src") == "'self'"
     assert directives.keys() == {"default-src", "base-uri", "form-action", "frame-ancestors"}
     assert set(directives.values()) == {"'none'"}
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

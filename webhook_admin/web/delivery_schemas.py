@@ -50,7 +50,9 @@ class CanonicalEvent(fields.Dict):
 class Delivery(Answer):
     id = Text(required=True, metadata={"description": "The notification's `webhook-id`, the same on every attempt."})
     account_id = Text(required=True)
-    message_id = fields.String(required=True, metadata={"description": "Empty once the recipient's data has been erased."})
+    message_id = fields.String(
+        required=True, metadata={"description": "Empty once the recipient's data has been erased."}
+    )
     event_id = Text(required=True)
     channel = Choice(CHANNEL, required=True, allow_none=True)
     status = Choice(MESSAGE_STATUS, required=True, allow_none=True)

@@ -22,8 +22,16 @@ _PAGE = Markup("""<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="{base}portal/static/icon.svg">
+<link rel="stylesheet" href="{base}portal/static/portal.css">
 <link rel="stylesheet" href="{base}guides/guides.css">
-<nav>{links}</nav>
+<header>
+<div class="bar">
+<a class="brand" href="{base}portal">Webhooks</a>
+<nav aria-label="Pages">{links}</nav>
+</div>
+</header>
 <main>
 {body}</main>
 </html>
@@ -31,8 +39,10 @@ _PAGE = Markup("""<!DOCTYPE html>
 _LINK = Markup('<a href="{base}{path}">{text}</a>')
 _LISTED = Markup("<h2>{link}</h2>\n<p>{about}</p>\n")
 _OTHERS = (("docs", "API"), ("guides", "Guides"))
-# No script, no image, nothing of another host; the style sheet is a file of this service.
-_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# No script and nothing of another host: style sheets and the icon are files of this service.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 # What GitHub leaves out of the anchor of a heading.
 _NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
 _WITH_TEXT = {"text", "code_inline", "softbreak"}
