@@ -77,9 +77,13 @@ def get(connection: Connection, account_id: str) -> Account:
     return Account(*row)
 
 
-def list_accounts(connection: Connection, after: str | None, limit: int) -> Page[Account]:
-    """A page of all accounts, by id."""
-    return page(connection, select(*_COLUMNS), accounts.c.id, after, limit, Account)
+def list_accounts(connection: Connection, after: str | None, limit: int, beginning: str = "") -> Page[Account]:
+    """A page of all accounts, by id, or of those whose ids begin so."""
+    rows = select(*_COLUMNS)
+    if beginning:
+        # `~` is behind every character of an id: a range, for which there is the index.
+        rows = rows.where(accounts.c.id >= beginning, accounts.c.id < f"{beginning}~")
+    return page(connection, rows, accounts.c.id, after, limit, Account)
 
 
 def remove(transaction: Transaction, account_id: str, now: datetime) -> None:
