@@ -18,21 +18,41 @@ def send(
     transaction: Transaction,
     account_id: str,
     now: datetime,
+    **asked: str | None,
+) -> str:
+    """Send a made-up event to the account's webhook or to its callback URL; the id of its delivery.
+
+    `asked` is that of `event`. It is attempted once. Raises `AccountNotFound`, and without a callback URL
+    `WebhookNotFound` and `WebhookDisabled`.
+    """
+    made_up = event(account_id, now, **asked)
+    webhook_id = None if made_up.callback_url else _active_webhook(transaction, account_id)
+    return accept_test(transaction, made_up, webhook_id, now)
+
+
+def event(
+    account_id: str,
+    now: datetime,
     *,
-    status: str = Status.DELIVERED,
-    channel: str = Channel.SMS,
+    status: str | None = None,
+    channel: str | None = None,
     callback_url: str | None = None,
     payload_format: str | None = None,
-) -> str:
-    """Send a made-up event to the account's webhook or to `callback_url`; the id of its delivery.
+) -> Event:
+    """A made-up event, by default DELIVERED by SMS, as if it happened now to a message of its own.
 
-    It is written in `payload_format`, or else as the webhook's notifications, and is attempted once. Raises
-    `AccountNotFound`, and without a callback URL `WebhookNotFound` and `WebhookDisabled`.
+    It goes to `callback_url` in `payload_format`, or else where and as the webhook's notifications do.
     """
-    webhook_id = None if callback_url else _active_webhook(transaction, account_id)
-    event = _event(Status(status), account_id, now)
-    event = replace(event, channel=str(channel), callback_url=callback_url, payload_format=payload_format)
-    return accept_test(transaction, event, webhook_id, now)
+    return replace(
+        next(samples.of(Status(status or Status.DELIVERED))),
+        id=new_id("evt"),
+        account_id=account_id,
+        message_id=new_id("test").replace("_", "-"),
+        channel=str(channel or Channel.SMS),
+        timestamp=clock.text(clock.milliseconds(now)),
+        callback_url=callback_url,
+        payload_format=payload_format,
+    )
 
 
 def _active_webhook(transaction: Transaction, account_id: str) -> str:
@@ -40,14 +60,3 @@ def _active_webhook(transaction: Transaction, account_id: str) -> str:
     if webhook.status == WebhookStatus.DISABLED:
         raise WebhookDisabled
     return webhook.id
-
-
-def _event(status: Status, account_id: str, now: datetime) -> Event:
-    """The event of the status that the documentation shows, as if it happened now to a message of its own."""
-    return replace(
-        next(samples.of(status)),
-        id=new_id("evt"),
-        account_id=account_id,
-        message_id=new_id("test").replace("_", "-"),
-        timestamp=clock.text(clock.milliseconds(now)),
-    )

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from conftest import URL_1, WEBHOOK, Api
-from engine import Queue
-from engine import event as an_event
-from portal_client import Browser
 from sqlalchemy import update
 
+from tests.api import URL_1, WEBHOOK, Api
+from tests.engine import Queue
+from tests.engine import event as an_event
+from tests.portal.portal_client import Browser
 from webhook_admin.db import Database
 from webhook_admin.models import lanes, webhooks
 
-pytest_plugins = ["portal_fixtures", "engine_fixtures"]
 ACCOUNT = "/portal/account"
 
 

@@ -49,11 +49,17 @@ def of(delivery: Delivery, kept_body: str | None) -> Notification | None:
     rendered = formats.render(delivery.payload_format, delivery.event) if kept_body is None else kept_body.encode()
     if rendered is None:
         return None
-    secrets, timestamp = _secrets(delivery.account_id), int(now().timestamp())
-    headers = notification.headers(
-        delivery.payload_format, rendered, secrets, delivery.id, timestamp, test=delivery.test
-    )
-    return Notification(delivery.callback_url, headers, rendered.decode())
+    own = (delivery.account_id, delivery.callback_url, delivery.payload_format)
+    return signed(*own, rendered, delivery.id, test=delivery.test)
+
+
+def signed(
+    account_id: str, url: str, payload_format: str, body: bytes, delivery_id: str, *, test: bool
+) -> Notification:
+    """The request that sends the body, signed with what is valid of the account's webhook."""
+    secrets, timestamp = _secrets(account_id), int(now().timestamp())
+    headers = notification.headers(payload_format, body, secrets, delivery_id, timestamp, test=test)
+    return Notification(url, headers, body.decode())
 
 
 def _secrets(account_id: str) -> Sequence[str]:

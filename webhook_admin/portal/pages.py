@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from webhook_admin import errors
 from webhook_admin.portal import (
     account,
+    api_keys,
     deliveries,
     delivery,
     export,
@@ -18,7 +19,10 @@ from webhook_admin.portal import (
     refusals,
     resends,
     session,
+    settings,
     sign_in,
+    signing,
+    testing,
     words,
 )
 from webhook_admin.portal.session import Needs
@@ -49,6 +53,10 @@ PAGES = [
     Page(delivery.blueprint),
     Page(resends.blueprint),
     Page(export.blueprint),
+    Page(testing.blueprint, title="Test"),
+    Page(settings.blueprint, title="Settings"),
+    Page(signing.blueprint, title="Signing"),
+    Page(api_keys.blueprint, title="API keys"),
     Page(account.blueprint, Needs.PLATFORM, "Accounts"),
     Page(sign_in.blueprint, Needs.NOTHING),
     Page(link.blueprint, Needs.NOTHING),

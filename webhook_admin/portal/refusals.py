@@ -17,6 +17,12 @@ _WORDS: dict[type[errors.Error], str] = {
     errors.WebhookNotFound: "There is no webhook yet.",
     errors.WebhookDisabled: "Nothing is sent, as the webhook is disabled. Save its URL again to make it active.",
     errors.DeliveryInFlight: "An attempt is in flight at this moment. See what comes of it, then resend.",
+    errors.WebhookExists: "A webhook has been registered meanwhile. Look at it, then save again.",
+    errors.PreconditionFailed: "The webhook has been changed since you opened this page. Saving again overwrites that.",
+    errors.RotationInProgress: "The old secret of the latest rotation is still valid. Revoke it first, as soon as your "
+    "server has the newest one.",
+    errors.TooManyKeys: "An account has two active keys at most. Revoke one first.",
+    errors.KeyNotFound: "There is no such key. It may have been revoked already.",
     errors.TestNotResent: "A test is sent once. Send another one instead.",
 }
 _TITLES = {403: "This is not possible", 404: "There is nothing here", 500: "Something went wrong"}

@@ -1,6 +1,8 @@
 """How the pages say times, spans, states and what came from elsewhere; as filters of the templates."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 from markupsafe import Markup
 
@@ -53,8 +55,13 @@ def shown(text: str) -> str:
     return "\n".join(map(printable, text.splitlines()))
 
 
+def body(value: Any) -> str:
+    """A notification's body, with line breaks for people."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-FILTERS = (instant, precise, span, state, shown)
+FILTERS = (instant, precise, span, state, shown, body)

@@ -141,3 +141,25 @@ if (document.querySelector("[data-live]")) {
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
   schedule();
 }
+
+// A choice is shown at once; without this, a button asks for it. Of several answers, the latest choice's counts.
+let choices = 0;
+
+async function preview(form) {
+  const choice = ++choices;
+  const fields = new URLSearchParams(new FormData(form));
+  try {
+    const answer = await fetch(`${form.action}?${fields}`, { headers: { Accept: "text/html" } });
+    const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const part = fetched.getElementById(form.dataset.preview);
+    if (answer.ok && part && choice === choices) document.getElementById(part.id).replaceChildren(...part.childNodes);
+  } catch {
+    // The service is away for a moment: the button still works.
+  }
+}
+
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  form.addEventListener("change", () => preview(form));
+}
+for (const each of document.querySelectorAll("[data-without-script]")) each.hidden = true;
+document.getElementById("verdict")?.focus();

@@ -1,122 +1,29 @@
-"""The page in a real browser: wide and narrow, light and dark, by keyboard, with and without its script.
+"""The page in a real browser: wide and narrow, light and dark, by keyboard, with and without its script."""
 
-Each message of the console, each error of the script and each violation of the policy fails a test. With a folder in
-PORTAL_SCREENSHOTS, the pages are kept there as pictures.
-"""
-
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.engine import event
-from tests.portal.portal_site import Site, running
+from tests.portal.browser.portal_browser import LAN, NEEDS_CHROMIUM, look, opened, sign_in
+from tests.portal.portal_site import Site
 from webhook_admin.models import deliveries
 from webhook_admin.queue.accept import accept
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-SCREENSHOTS = os.environ.get("PORTAL_SCREENSHOTS")
-# A host that is not localhost: over plain HTTP, browsers trust it less.
-LAN = "webhooks.lan.example"
-REPORT_VIOLATIONS = "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.blockedURI))"
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-RUN_AXE = """
-axe.run({resultTypes: ["violations"]})
-  .then((found) => found.violations.map((each) => [each.impact, each.id, each.nodes.map((node) => node.html)]))
-"""
+pytestmark = NEEDS_CHROMIUM
 PATHS = {
     "overview": "/portal",
     "deliveries": "/portal/deliveries?state=PENDING&state=FAILED&channel=SMS",
     "nothing-fits": "/portal/deliveries?status=READ&state=FAILED&until=2026-01-01T00:00",
     "resend": "/portal/deliveries/resend?state=FAILED",
+    "test": "/portal/test",
+    "settings": "/portal/settings",
+    "signing": "/portal/signing",
+    "api-keys": "/portal/keys",
     "resent": "/portal/deliveries/resent?count=30",
 }
-# axe sees each scheme and each width once, as it takes most of the time.
-SIZES: list[tuple[int, Any, bool]] = [
-    (1280, "light", True),
-    (390, "dark", True),
-    (390, "light", False),
-    (1280, "dark", False),
-]
-
-
-@pytest.fixture(scope="module")
-def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The service, on a store in which a day has happened."""
-    with running(tmp_path_factory.mktemp("site"), sqlite_template) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The browser."""
-    options = ["--no-sandbox", f"--host-resolver-rules=MAP {LAN} 127.0.0.1"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(chromium: Browser, but_for: str | None = None, **options: Any) -> Iterator[Page]:
-    """A page of its own; what it complains about fails the test, but for complaints of this text."""
-    given: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "timezone_id": "America/New_York"}
-    context = chromium.new_context(**{**given, "locale": "en-IE", **options})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    if options.get("java_script_enabled", True):
-        page.add_init_script(REPORT_VIOLATIONS)
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
-    assert [complaint for complaint in complaints if but_for is None or but_for not in complaint] == []
-
-
-@pytest.fixture(scope="module")
-def signed_in(chromium: Browser, site: Site) -> Any:
-    """What a browser keeps that has signed in to `acme`."""
-    with opened(chromium) as page:
-        sign_in(page, site.url, site.key)
-        return page.context.storage_state()
-
-
-@pytest.fixture
-def page(chromium: Browser, signed_in: Any) -> Iterator[Page]:
-    """A page that is signed in to `acme`."""
-    with opened(chromium, storage_state=signed_in) as page:
-        yield page
-
-
-def sign_in(page: Page, url: str, key: str) -> None:
-    """By the form."""
-    page.goto(f"{url}/portal")
-    page.fill("#key", key)
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Sign out").wait_for()
-
-
-def look(page: Page, name: str) -> None:
-    """Fail if something is wider than the window, or axe finds something serious; keep pictures."""
-    page.evaluate(AXE)
-    for width, scheme, by_axe in SIZES:
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
-        if by_axe:
-            serious = [found for found in page.evaluate(RUN_AXE) if found[0] in ("serious", "critical")]
-            assert serious == [], (name, width, scheme)
-        if SCREENSHOTS:
-            page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
 def test_every_page_at_every_size(chromium: Browser, page: Page, site: Site) -> None:
