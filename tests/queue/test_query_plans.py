@@ -306,6 +306,15 @@ def test_no_list_reads_past_what_does_not_fit(on_record: Queue) -> None:
                 assert len(found.items) == count
 
 
+def test_a_message_is_found_in_all_accounts_by_its_index(on_record: Queue) -> None:
+    """Support finds it, or that there is none, without reading other messages."""
+    with on_record.database.transaction() as connection:
+        for message_id, count in ((f"msg_{BACKLOG}", 1), ("nowhere", 0)):
+            with bounded(connection):
+                found = history.list_deliveries(connection, Filter(message_id=message_id), None, 20)
+            assert len(found.items) == count
+
+
 def test_looking_at_what_waits_reads_no_backlog(backlog: Queue) -> None:
     """The page's overview counts up to 10,000, and otherwise reads the first of each kind."""
     with backlog.database.transaction() as connection, bounded(connection, most_rows=2 * statistics.MAX_PENDING):
