@@ -11,7 +11,7 @@ from webhook_admin.errors import Conflict, PreconditionFailed, WebhookNotFound
 from webhook_admin.events import Status
 from webhook_admin.portal import forms, refusals, session
 from webhook_admin.portal.forms import Form
-from webhook_admin.web import problems
+from webhook_admin.web import problem_bodies
 from webhook_admin.web.context import connection, now, parts, transaction
 from webhook_admin.web.schemas import WebhookInput
 from webhook_admin.webhooks import NewWebhook, Ordering, Superseded, Webhook
@@ -44,7 +44,7 @@ def save() -> ResponseReturnValue:
     try:
         saved = _save(form.values, forms.text(request.form, "etag"))
     except (Conflict, PreconditionFailed) as error:
-        return _page(replace(form, trouble=refusals.words(error))), problems.status_of(type(error))
+        return _page(replace(form, trouble=refusals.words(error))), problem_bodies.status_of(type(error))
     if isinstance(saved, NewWebhook):
         return render_template("portal/shown_once.html", kind="signing secret", secret=saved.signing_secret)
     return redirect(url_for(".page", saved=1), 303)

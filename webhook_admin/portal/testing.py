@@ -18,7 +18,7 @@ from webhook_admin.portal.notifications import Notification
 from webhook_admin.portal.settings import webhook_if_any
 from webhook_admin.queue import history
 from webhook_admin.queue.history import DeliveryWithAttempts
-from webhook_admin.web import problems
+from webhook_admin.web import problem_bodies
 from webhook_admin.web.context import connection, now, transaction
 from webhook_admin.web.testing import TestInput
 from webhook_admin.webhooks import Webhook
@@ -43,7 +43,7 @@ def send() -> ResponseReturnValue:
         with transaction() as accepting:
             delivery_id = testing.send(accepting, session.account_id(), now(), **asked)
     except (WebhookNotFound, WebhookDisabled) as error:
-        return _page(replace(form, trouble=refusals.words(error))), problems.status_of(type(error))
+        return _page(replace(form, trouble=refusals.words(error))), problem_bodies.status_of(type(error))
     return redirect(url_for(".watch", delivery_id=delivery_id), 303)
 
 
