@@ -56,6 +56,8 @@ def backlog(queue: Queue) -> Queue:
     if not queue.database.file:
         account = "CASE WHEN n % 2 = 0 THEN 'big' ELSE 'a' || lpad((n / 2 % 1000)::text, 3, '0') END"
     with queue.database.transaction() as connection:
+        if not queue.database.file:
+            connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
         connection.execute(
             text(f"""
             INSERT INTO deliveries (account_id, account_created_at, id, destination, event_id, message_id, event, state,
@@ -117,8 +119,6 @@ def test_nothing_reads_the_backlog(backlog: Queue, analyzed: bool) -> None:
     with backlog.database.connect() as connection:
         if analyzed:
             connection.execute(text("ANALYZE"))
-        elif not backlog.database.file:
-            connection.execute(text("ALTER TABLE deliveries SET (autovacuum_enabled = off)"))
     with backlog.database.transaction() as connection:
         for round_ in range(ROUNDS):
             for step in (fetch, hold, count, write_down, settle, give_back, see):

@@ -125,6 +125,7 @@ def test_a_dispatcher_sweeps(queue: Queue, configure: Configure, monkeypatch: py
     queue.customer()
     accept_at(queue, range(5), clock.milliseconds(datetime.now(UTC) - timedelta(days=2)))
     count(queue, {Cell("acme", 1, "attempts"): 1})
+    monkeypatch.setattr(pruning, "_FIRST_AFTER", 0)
     monkeypatch.setattr(pruning, "_DELIVERIES", 2)
     with Running(configure(retention_days=0)):
         wait_until(lambda: not _has_statistics(queue))

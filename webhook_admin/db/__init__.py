@@ -50,7 +50,7 @@ class Database:
             self._engine = engines.sqlite(self.file, lock_seconds)
         else:
             self._engine = engines.postgresql(url, lock_seconds)
-        self._is_away = self._is_failing = False
+        self._is_away = self.is_failing = False
         event.listen(self._engine, "handle_error", self._on_error)
         event.listen(self._engine, "connect", self._on_connect)
         options = {} if self.file else {"isolation_level": "READ COMMITTED", "replan": True}
@@ -70,10 +70,10 @@ class Database:
             with self._only_writer() if self.file else nullcontext(), self._transactions.begin() as connection:
                 yield Transaction(connection)
         except StoreUnavailable:
-            self._is_failing = not self._is_away
+            self.is_failing = not self._is_away
             raise
-        if self._is_failing:
-            self._is_failing = False
+        if self.is_failing:
+            self.is_failing = False
             log.warning("store_back")
 
     def reading(self) -> AbstractContextManager[Connection]:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _IDLE_LANES_STAY = 7 * 24 * HOUR
 """How long an idle lane keeps what was learned about its receiver (ms)."""
 _SWEEP_EVERY = 3_600  # seconds
+_FIRST_AFTER = 60  # seconds
 # Of a short retention, as in tests: what is deleted too late is at most such a part of what is kept.
 _SWEEPS_PER_RETENTION = 50
 # A step takes about 10 ms; the pause behind it is so many times as long. On SQLite all other writers wait for it.
@@ -111,7 +112,8 @@ class Pruning:
         self._every = min(max(soon, 1), _SWEEP_EVERY)
 
     async def run(self) -> None:
-        """Sweep, for ever. While the store is away, the dispatcher's turns say so."""
+        """Sweep, for ever; not while the store is failing, as the dispatcher's turns say when it is back."""
+        await asyncio.sleep(min(self._every, _FIRST_AFTER))
         while True:
             with suppress(StoreUnavailable):
                 await self._sweep()
@@ -120,7 +122,7 @@ class Pruning:
     async def _sweep(self) -> None:
         steps = await _in_thread(self._begin)
         loop, total = asyncio.get_running_loop(), Pruned()
-        while True:
+        while not self._database.is_failing:
             began_at = loop.time()
             step = await _in_thread(partial(next, steps, None))
             if step is None:

@@ -172,7 +172,7 @@ class Consumer:
     async def _bury(self, jetstream: JetStreamContext, message: Msg, problem: Mapping[str, Any]) -> None:
         """Send a refused message to the dead letters, as it came, with its problem in a header."""
         id_ = event_id(message)
-        log.warning("event_refused", message=id_, detail=problem["detail"])
+        log.warning("event_refused", event_id=id_, detail=problem["detail"])
         text = json.dumps(problem)
         # A server closes the connection of a client that sends more than it takes, headers included.
         fits = len(message.data) + len(text) + _OTHER_HEADERS < self._client.max_payload
