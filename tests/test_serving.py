@@ -26,6 +26,12 @@ from webhook_admin.migrations.upgrading import upgrade
 Start = Callable[..., Process]
 
 
+# Of the stores, one is enough: what is tested is the processes; PostgreSQL where they must not share a connection.
+ON_SQLITE, ON_POSTGRESQL = (
+    pytest.mark.parametrize("store_url", [name], indirect=True) for name in ("sqlite", "postgresql")
+)
+
+
 def test_up_runs_on_an_empty_folder(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One command makes the store, migrates it, and answers within 5 s of its start."""
     monkeypatch.setenv("WEBHOOK_ADMIN_DATA_DIR", str(tmp_path / "data"))
@@ -59,6 +65,7 @@ def test_a_later_start_prints_no_key(start: Start, tmp_path: Path, monkeypatch: 
     assert "whpk_" not in log
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(start: Start, environment: pytest.MonkeyPatch, signal_: int) -> None:
     """Ctrl-C and a supervisor's SIGTERM end the process with exit status 0, and no traceback."""
@@ -76,6 +83,7 @@ def test_serve_refuses_an_old_schema(tmp_path: Path, environment: pytest.MonkeyP
     assert "run `webhook-admin db upgrade`" in done.stderr
 
 
+@ON_SQLITE
 def test_a_port_that_is_taken_is_named(start: Start, environment: pytest.MonkeyPatch) -> None:
     """Two services do not share a port without anybody noticing."""
     port = start("serve").url.rpartition(":")[2]
@@ -84,6 +92,7 @@ def test_a_port_that_is_taken_is_named(start: Start, environment: pytest.MonkeyP
     assert done.stderr == f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use.\n"
 
 
+@ON_POSTGRESQL
 def test_a_worker_that_dies_is_replaced(start: Start, environment: pytest.MonkeyPatch) -> None:
     """The service is back by itself after its worker has been killed."""
     serve = start("serve")
@@ -92,6 +101,7 @@ def test_a_worker_that_dies_is_replaced(start: Start, environment: pytest.Monkey
     wait_until(lambda: _status(f"{serve.url}/health/ready") == 200)
 
 
+@ON_POSTGRESQL
 def test_several_workers_serve_one_port(start: Start, environment: pytest.MonkeyPatch) -> None:
     """`--workers 3` serves from three processes; one that is killed is replaced, and all end with the server."""
     serve = start("serve", "--workers", "3")
