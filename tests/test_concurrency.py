@@ -27,8 +27,8 @@ from webhook_admin import accounts, keys, models
 from webhook_admin.db import Database
 
 MakeKey = Callable[[str | None], keys.NewKey]
-ROUNDS = 10
-HISTORIES = 40
+ROUNDS = 8
+HISTORIES = 30
 THREADS = 4
 CALLS = 5
 

@@ -21,6 +21,7 @@ def test_nobody_can_stall_the_api(store_url: URL, tmp_path: Path) -> None:
     assert broken(stall.run(store_url, tmp_path, 0.5, list(ATTACKS), slack=50)) == []
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_more_threads_than_connections(store_url: URL, tmp_path: Path) -> None:
     """64 threads of gunicorn answer 32 connections to events and keys: none waits for a connection in vain."""
     assert broken(crowd.run(store_url, tmp_path, 2.0)) == []
