@@ -77,13 +77,15 @@ def unblock(transaction: Transaction, messages: Collection[MessageKey], now: int
         "deliveries",
         f"WHERE {_SAME} AND candidates.due_at IS NOT NULL ORDER BY candidates.id LIMIT 1 {lock}",
     )
+    # Materialized: a subquery that is run again for each row finds the next delivery once the first has been changed.
     bulk(
         transaction,
         f"""
-        UPDATE deliveries SET due_at = :now, state_detail = NULL FROM (
+        WITH blocked AS MATERIALIZED (
             SELECT deliveries.account_id, deliveries.id FROM {{given}} {first}
             WHERE deliveries.due_at > :now AND deliveries.state_detail = '{BLOCKED}'
-        ) AS blocked
+        )
+        UPDATE deliveries SET due_at = :now, state_detail = NULL FROM blocked
         WHERE deliveries.account_id = blocked.account_id AND deliveries.id = blocked.id
         """,
         _KEY,
