@@ -70,8 +70,8 @@ def listens(port: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
-def on_terminal(*arguments: str) -> tuple[str, bytes]:
-    """Run `webhook-admin` with its standard error on a terminal; what it writes to standard output, and there."""
+def on_terminal(*arguments: str) -> tuple[int, str, bytes]:
+    """Run `webhook-admin` with its standard error on a terminal: its exit status, its output, and what is there."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "webhook_admin", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True)
@@ -81,4 +81,5 @@ def on_terminal(*arguments: str) -> tuple[str, bytes]:
         while some := os.read(ours, 65_536):
             shown += some
     os.close(ours)
-    return process.communicate(timeout=10)[0], shown
+    stdout, _ = process.communicate(timeout=10)
+    return process.returncode, stdout, shown

@@ -2,13 +2,9 @@
 
 import json
 import os
-import pty
-import subprocess
-import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from werkzeug.serving import make_server
 
 from tests.api import URL_1, Api
 from tests.processes import Process
+from tests.shells import on_terminal
 from webhook_admin.cli import main
 from webhook_admin.cli.events import lines
 from webhook_admin.cli.events.lines import batches
@@ -265,17 +262,8 @@ def test_progress_is_shown_on_a_terminal(
     """On a terminal a bar grows to 100 %, and a refusal stands on a line of its own."""
     file = tmp_path / "events.jsonl"
     file.write_text("\n".join([line(), "{", line(messageId="m-2")]))
-    command = [sys.executable, "-m", "webhook_admin", "events", "send", str(file)]
-    arguments = ["--url", start().url, "--key", str(platform.key)]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([*command, *arguments], stdin=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    with suppress(OSError):  # Linux's way to say that the other side is closed.
-        while some := os.read(ours, 65_536):
-            shown += some
-    os.close(ours)
-    assert process.wait(10) == 1
+    status, _, shown = on_terminal("events", "send", str(file), "--url", start().url, "--key", str(platform.key))
+    assert status == 1
     assert b"100%" in shown
     assert b"\r\x1b[Kline 2: Must be valid JSON" in shown
     assert shown.endswith(b"accepted 2, duplicates 0, unrouted 0, refused 1\r\n")

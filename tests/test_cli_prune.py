@@ -44,7 +44,7 @@ def test_what_ended_before_a_time_is_deleted(run: Run, ended: Queue) -> None:
 
 def test_progress_is_shown_on_a_terminal(ended: Queue) -> None:
     """The bar grows to 100 % on standard error; the counts go to standard output."""
-    stdout, stderr = on_terminal("prune", "--before", datetime.now(UTC).isoformat())
+    _, stdout, stderr = on_terminal("prune", "--before", datetime.now(UTC).isoformat())
     assert stdout.startswith("deliveries 3,")
     assert b"100%" in stderr
 

@@ -53,7 +53,7 @@ def test_all_that_fit(run: Run, failed: Queue, monkeypatch: pytest.MonkeyPatch) 
 
 def test_progress_is_shown_on_a_terminal(failed: Queue) -> None:
     """The bar grows to 100 % on standard error; the counts go to standard output."""
-    stdout, stderr = on_terminal("deliveries", "resend", "--account", "acme")
+    _, stdout, stderr = on_terminal("deliveries", "resend", "--account", "acme")
     assert stdout == "matched 5, resent 5\n"
     assert b"100%" in stderr
 

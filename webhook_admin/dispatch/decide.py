@@ -84,26 +84,25 @@ def before_attempt(
         return transitions.end(due, State.SKIPPED, formats.skip_reason(payload_format, event))
     secrets = list(map(decrypt, webhook.signing_secrets)) if webhook else []
     headers = notification.headers(payload_format, body, secrets, due.id, now // retry.SECOND, test=due.test)
+    success = formats.success(payload_format)
     return Sending(
         due=due,
-        begun=Begun(
-            account_id=due.account_id,
-            id=due.id,
-            attempts=due.attempts + 1,
-            begun_at=now,
-            callback_url=url,
-            payload_format=payload_format,
-            resent_at=due.resent_at,
-        ),
-        request=Request(
-            url=url,
-            body=body,
-            headers=headers,
-            account_id=due.account_id,
-            success=formats.success(payload_format),
-        ),
+        begun=_begun(due, url, payload_format, now),
+        request=Request(url=url, body=body, headers=headers, account_id=due.account_id, success=success),
         message_id=event.message_id,
         expires_at=expires_at,
+    )
+
+
+def _begun(due: Due, url: str, payload_format: str, now: int) -> Begun:
+    return Begun(
+        account_id=due.account_id,
+        id=due.id,
+        attempts=due.attempts + 1,
+        begun_at=now,
+        callback_url=url,
+        payload_format=payload_format,
+        resent_at=due.resent_at,
     )
 
 
