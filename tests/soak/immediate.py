@@ -108,7 +108,7 @@ def _figures(
     return [
         Figure("rounds", len(changes)),
         Figure("requests that the receivers saw", len(requests)),
-        Figure("requests in flight to the old URL at the answer, mean", held, least=0.5),
+        Figure("requests in flight to the old URL at the answer, mean", held, least=0.1),
         Figure("attempts started to the old URL after the answer", sum(each.started >= 0 for each in late), most=0),
         Figure("requests without an attempt on record", unrecorded, most=0),
         Figure("attempts on record without a request", sum(map(len, started.values())) - len(requests), most=0),
