@@ -81,14 +81,13 @@ def one(transaction: Transaction, account_id: str, delivery_id: str, now: dateti
     `DeliveryInFlight` while an attempt is.
     """
     target = _target(transaction, account_id, lock=True)
-    columns = (deliveries.c.id, deliveries.c.state, deliveries.c.destination, deliveries.c.test, deliveries.c.event)
-    chosen = select(*columns).where(
-        deliveries.c.account_id == account_id,
-        deliveries.c.id == delivery_id,
-        deliveries.c.account_created_at == target.created_at,
+    names = ("id", "account_created_at", "state", "destination", "test", "event")
+    chosen = select(*(deliveries.c[name] for name in names)).where(
+        deliveries.c.account_id == account_id, deliveries.c.id == delivery_id
     )
     row = transaction.execute(chosen).one_or_none() if history.is_id(delivery_id) else None
-    if row is None:
+    # Not a condition of the statement, for which PostgreSQL could read all deliveries of the account.
+    if row is None or row.account_created_at != target.created_at:
         raise DeliveryNotFound
     if row.test:
         raise TestNotResent
@@ -154,8 +153,8 @@ def _resend(transaction: Transaction, target: _Target, chosen: Sequence[Chosen],
         transaction,
         f"""
         WITH free AS MATERIALIZED (
-            SELECT deliveries.id FROM {{given}} CROSS JOIN deliveries
-            WHERE deliveries.account_id = :account_id AND deliveries.id = given.id
+            SELECT deliveries.account_id, deliveries.id FROM {{given}} CROSS JOIN deliveries
+            WHERE deliveries.account_id = given.account_id AND deliveries.id = given.id
                 AND deliveries.state || '' = given.state AND attempts = recorded AND destination {target.destinations}
                 AND {_IS_WHOLE}
             {row_lock(transaction, "FOR UPDATE OF deliveries SKIP LOCKED")}
@@ -164,12 +163,11 @@ def _resend(transaction: Transaction, target: _Target, chosen: Sequence[Chosen],
             attempts_before = attempts, resent_at = :now, body = NULL, payload_format = NULL,
             callback_url = CASE WHEN destination <> '' THEN callback_url END,
             webhook_id = CASE WHEN destination = '' THEN :webhook_id END
-        WHERE account_id = :account_id AND id IN (SELECT id FROM free)
-        RETURNING id
+        FROM free WHERE deliveries.account_id = free.account_id AND deliveries.id = free.id
+        RETURNING deliveries.id
         """,
-        {"id": "text", "state": "text"},
-        chosen,
-        account_id=target.account_id,
+        {"account_id": "text", "id": "text", "state": "text"},
+        [(target.account_id, *each) for each in chosen],
         webhook_id=target.webhook_id,
         now=now,
     )
@@ -181,10 +179,10 @@ def _lanes(transaction: Transaction, target: _Target, chosen: Sequence[Chosen]) 
         transaction,
         f"""
         SELECT DISTINCT destination FROM {{given}} CROSS JOIN deliveries
-        WHERE deliveries.account_id = :account_id AND deliveries.id = given.id AND destination {target.destinations}
+        WHERE deliveries.account_id = given.account_id AND deliveries.id = given.id
+            AND destination {target.destinations}
         """,
-        {"id": "text", "state": "text"},
-        chosen,
-        account_id=target.account_id,
+        {"account_id": "text", "id": "text"},
+        [(target.account_id, each.id) for each in chosen],
     )
     return {Key(target.account_id, row.destination) for row in rows}
