@@ -16,7 +16,7 @@ from tests.processes import Process
 from webhook_admin.events import UNSUCCESSFUL
 
 # More, or others, by the environment: SCHEMATHESIS_EXAMPLES=200 SCHEMATHESIS_SEED=2 pytest tests/test_schemathesis.py
-EXAMPLES, SEED = (os.environ.get(f"SCHEMATHESIS_{name}", number) for name, number in (("EXAMPLES", 30), ("SEED", 1)))
+EXAMPLES, SEED = (os.environ.get(f"SCHEMATHESIS_{name}", number) for name, number in (("EXAMPLES", 20), ("SEED", 1)))
 CONFIG = f"""
 seed = {SEED}
 continue-on-failure = true

@@ -8,9 +8,10 @@ recorded, except that the known outcome of an attempt replaces the `unknown` tha
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,15 +104,18 @@ def _freeze_again_and_again(installation: Installation, database: Database, roun
     freezes = []
     for _ in range(rounds):
         time.sleep(random.uniform(1, 2))
-        held = until(lambda: _held(database), 20)
-        # The one that holds more lanes.
-        chosen = first if 2 * held[holder] >= held.total() else second
-        freezes.append(_freeze(chosen, installation.store, database))
+        freezes.append(_freeze(partial(_busier, first, second, holder, database), installation.store, database))
     return freezes
 
 
-def _freeze(dispatcher: Running, store: URL, database: Database) -> Freeze:
-    frozen = _stop_between_transactions(dispatcher, database)
+def _busier(first: Running, second: Running, holder: str, database: Database) -> Running:
+    """The dispatcher that holds more lanes; `holder` is the first one's name."""
+    held = until(lambda: _held(database), 20)
+    return first if 2 * held[holder] >= held.total() else second
+
+
+def _freeze(choose: Callable[[], Running], store: URL, database: Database) -> Freeze:
+    dispatcher, frozen = _stop_between_transactions(choose, database)
     time.sleep(LEASES * LEASE)
     found, ledger = _attempts(database), Ledger.read(store)
     thawed = time.time() * 1_000
@@ -119,15 +123,16 @@ def _freeze(dispatcher: Running, store: URL, database: Database) -> Freeze:
     return Freeze(frozen=frozen, thawed=thawed, attempts=found, ledger=ledger)
 
 
-def _stop_between_transactions(dispatcher: Running, database: Database) -> float:
-    """When it was frozen. Frozen in a transaction, it would keep its lanes locked against the other dispatcher."""
+def _stop_between_transactions(choose: Callable[[], Running], database: Database) -> tuple[Running, float]:
+    """The dispatcher that was frozen, and when. In a transaction, it would keep its lanes locked against the other."""
     while True:
+        dispatcher = choose()
         dispatcher.freeze()
         frozen = time.time() * 1_000
         time.sleep(STEADY)
         with database.connect() as connection:
             if not connection.scalar(IN_TRANSACTION, {"since": STEADY / 2}):
-                return frozen
+                return dispatcher, frozen
         dispatcher.thaw()
         time.sleep(STEADY)
 

@@ -7,9 +7,8 @@ down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
 
-# But for unique ones, of which a glance says all.
 DELIVERIES = ("account_id", "account_created_at", "destination", "state", "status", "channel", "due_at")
-LANES = ("account_id", "destination", "due_at", "idle_since", "failing_since", "holder", "standing")
+LANES = ("due_at", "idle_since", "failing_since", "holder", "standing")
 
 
 def upgrade() -> None:
