@@ -2,9 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +11,7 @@ from flask import Flask
 from sqlalchemy import URL
 
 from tests.api import Api
-from tests.processes import Process, answers
-from tests.waiting import wait_until
+from tests.processes import Start, settings, starting
 from webhook_admin import accounts, keys, logs
 from webhook_admin.app import create_app, make_parts
 from webhook_admin.config import Settings
@@ -47,11 +43,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def environment(store_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The settings of a service on the store, in the environment."""
-    monkeypatch.setenv("WEBHOOK_ADMIN_DATABASE_URL", store_url.render_as_string(hide_password=False))
-    monkeypatch.setenv("WEBHOOK_ADMIN_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("WEBHOOK_ADMIN_SECRET_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-    # Tests call faster than customers may.
-    monkeypatch.setenv("WEBHOOK_ADMIN_RATE_LIMIT", "0")
+    for name, value in settings(store_url, tmp_path).items():
+        monkeypatch.setenv(name, value)
     return monkeypatch
 
 
@@ -105,24 +98,7 @@ def customer(make_customer: Callable[[str], Api]) -> Api:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `webhook-admin serve` (or another command) on a free port, and returns when it answers."""
-    processes: list[Process] = []
-
-    def start(*command: str) -> Process:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        log = tmp_path / f"process-{len(processes)}.log"
-        arguments = [sys.executable, "-m", "webhook_admin", *(command or ["serve"]), "--port", str(port)]
-        with log.open("w") as output:
-            popen = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, text=True)
-        processes.append(Process(f"http://127.0.0.1:{port}", popen, log))
-        wait_until(lambda: popen.poll() is not None or answers(port), 20)
-        assert popen.poll() is None, log.read_text()
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        if process.popen.poll() is None:
-            process.stop()
+    with starting(tmp_path) as start:
+        yield start

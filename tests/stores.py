@@ -50,6 +50,20 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> URL:
     return URL.create("sqlite", database=str(shutil.copy(sqlite_template, tmp_path / "webhook-admin.db")))
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """A migrated store that the tests of a module share; each sees what those before have left."""
+    if request.param == "sqlite":
+        file = tmp_path_factory.mktemp("store") / "webhook-admin.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        return URL.create("sqlite", database=str(file))
+    postgresql: URL = request.getfixturevalue("postgresql")
+    name = f"module_{secrets.token_hex(6)}"
+    with psycopg.connect(dsn(postgresql), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
+    return postgresql.set(database=name)
+
+
 @pytest.fixture(scope="session")
 def spare_databases() -> list[str]:
     """Names of databases that are as good as new: emptying one takes a tenth of the time of making one."""

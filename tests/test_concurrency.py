@@ -1,5 +1,6 @@
 """Many calls at once, through two processes on one store (contract, section 1)."""
 
+import os
 import random
 import signal
 import socket
@@ -7,8 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle, islice
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -17,11 +20,11 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import URL, func, select
 
 from tests.api import URL_1, WEBHOOK
 from tests.linearizability import Operation, linearizable
-from tests.processes import Process
+from tests.processes import Process, settings, starting
 from tests.waiting import wait_until
 from webhook_admin import accounts, keys, models
 from webhook_admin.db import Database
@@ -46,23 +49,27 @@ class Client:
         return self.session.request(method, self.url + path, headers=headers, json=body or None, timeout=30)
 
 
-@pytest.fixture
-def processes(environment: pytest.MonkeyPatch, start: Callable[..., Process]) -> list[str]:
-    """The URLs of two processes on one store."""
-    return [start().url, start().url]
+@pytest.fixture(scope="module")
+def processes(module_store_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The URLs of two processes on one store; each test works with accounts of its own."""
+    folder = tmp_path_factory.mktemp("processes")
+    with starting(folder, os.environ | settings(module_store_url, folder)) as start:
+        yield [start().url, start().url]
 
 
 @pytest.fixture
-def make_key(database: Database) -> MakeKey:
+def make_key(module_store_url: URL) -> Iterator[MakeKey]:
     """Makes a key of the account, which is made too if it is not there, or with None a platform key."""
+    with closing(Database(module_store_url)) as database:
+        yield partial(new_key, database)
 
-    def make(account_id: str | None) -> keys.NewKey:
-        with database.transaction() as connection:
-            if account_id is not None:
-                accounts.put(connection, account_id, datetime.now(UTC))
-            return keys.create(connection, account_id, datetime.now(UTC))
 
-    return make
+def new_key(database: Database, account_id: str | None) -> keys.NewKey:
+    """A key of the account, which is made too if it is not there, or with None a platform key."""
+    with database.transaction() as connection:
+        if account_id is not None:
+            accounts.put(connection, account_id, datetime.now(UTC))
+        return keys.create(connection, account_id, datetime.now(UTC))
 
 
 def spread(processes: Sequence[str], count: int, key: keys.NewKey) -> list[Client]:
@@ -87,7 +94,7 @@ def at_once(clients: Sequence[Client], method: str, path: str = WEBHOOK, **body:
 
 def test_one_of_many_posts_registers(processes: list[str], make_key: MakeKey) -> None:
     """Of 50 concurrent POSTs for one account exactly one gets 201, the rest 409."""
-    customers = spread(processes, 50, make_key("acme"))
+    customers = spread(processes, 50, make_key("registered"))
     for _ in range(ROUNDS):
         assert at_once(customers, "POST", callbackUrl=URL_1) == {201: 1, 409: 49}
         assert customers[0]("DELETE").status_code == 204
@@ -97,8 +104,8 @@ def test_an_account_gets_two_keys(processes: list[str], make_key: MakeKey) -> No
     """Of 20 concurrent POSTs of keys for one account exactly two get 201, the rest 409."""
     admins = spread(processes, 20, make_key(None))
     for account in range(ROUNDS):
-        admins[0]("PUT", f"/accounts/{account}")
-        assert at_once(admins, "POST", f"/accounts/{account}/keys") == {201: 2, 409: 18}
+        admins[0]("PUT", f"/accounts/with-keys-{account}")
+        assert at_once(admins, "POST", f"/accounts/with-keys-{account}/keys") == {201: 2, 409: 18}
 
 
 def test_an_account_is_created_and_deleted_once(processes: list[str], make_key: MakeKey) -> None:
@@ -116,10 +123,10 @@ def test_a_revoked_key_is_refused_everywhere(processes: list[str], make_key: Mak
     """A key that one process has revoked is 401 at the next request to another."""
     admin = Client(processes[0], make_key(None).key)
     for _ in range(ROUNDS):
-        key = make_key("acme")
+        key = make_key("revoked")
         customer = Client(processes[1], key.key)
         assert customer("GET").status_code == 404
-        assert admin("DELETE", f"/accounts/acme/keys/{key.id}").status_code == 204
+        assert admin("DELETE", f"/accounts/revoked/keys/{key.id}").status_code == 204
         assert customer("GET").status_code == 401
 
 
@@ -127,9 +134,9 @@ def test_a_deleted_account_is_refused_everywhere(processes: list[str], make_key:
     """The keys of an account that one process has deleted are 401 at the next request to another."""
     admin = Client(processes[0], make_key(None).key)
     for _ in range(ROUNDS):
-        customer = Client(processes[1], make_key("acme").key)
+        customer = Client(processes[1], make_key("deleted").key)
         assert customer("POST", callbackUrl=URL_1).status_code == 201
-        assert admin("DELETE", "/accounts/acme").status_code == 204
+        assert admin("DELETE", "/accounts/deleted").status_code == 204
         assert customer("GET").status_code == 401
 
 
@@ -316,12 +323,11 @@ def test_kill_loses_nothing(
     environment: pytest.MonkeyPatch,
     start: Callable[..., Process],
     database: Database,
-    make_key: MakeKey,
     worker_too: bool,
 ) -> None:
     """After a kill -9 the port is free, and the store holds what was acknowledged, and nothing by halves."""
     process = start()
-    customers = [Client(process.url, make_key(f"account-{number}").key) for number in range(THREADS)]
+    customers = [Client(process.url, new_key(database, f"account-{number}").key) for number in range(THREADS)]
     made: list[str] = []
     with ThreadPoolExecutor(THREADS) as pool:
         possible = pool.map(call_until_killed, customers, [made] * THREADS)
