@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from webhook_admin import callback_urls
 from webhook_admin.callback_urls import Network
 from webhook_admin.errors import Misconfigured
 
@@ -22,12 +23,15 @@ T = TypeVar("T")
 
 PREFIX = "WEBHOOK_ADMIN_"
 MAKE_KEY = "openssl rand -base64 32 | tr +/ -_"
+MAKE_SECRET = "echo whsec_$(openssl rand -base64 32)"  # noqa: S105  a command
 # Seconds to wait after each failed attempt: nine attempts, about 21 hours.
 RETRY_SCHEDULE = (5, 30, 2 * 60, 10 * 60, 30 * 60, 2 * 3600, 6 * 3600, 12 * 3600)
 DAY = 24 * 3600
 """In seconds."""
 _DATA_DIR = "webhook-admin-data"
 _MAX_WAIT = 30 * DAY
+# Standard Webhooks: from 24 bytes on.
+_LEAST_SECRET = 24
 _MAX_DAYS = 36_500
 
 
@@ -96,6 +100,25 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _operations_url(text: str) -> str:
+    if text:
+        try:
+            callback_urls.parse(text, callback_urls.EVERYWHERE)
+        except callback_urls.InvalidCallbackUrl as error:
+            raise ValueError(f"Must be an https URL. {error.message.rstrip('.')}") from None
+    return text
+
+
+def _signing_secret(text: str) -> str:
+    try:
+        is_long = len(base64.b64decode(text.removeprefix("whsec_"), validate=True)) >= _LEAST_SECRET
+    except ValueError:
+        is_long = False
+    if text and not (text.startswith("whsec_") and is_long):
+        raise ValueError(f"Must be whsec_ and {_LEAST_SECRET} bytes or more in base64, as made by `{MAKE_SECRET}`")
+    return text
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)
@@ -160,6 +183,8 @@ class Settings:
     public_url: str = field(metadata=_setting("", _public_url))
     disable_after: float = field(metadata=_setting("432000", _wait))
     retention_days: float = field(metadata=_setting("30", _days))
+    operations_url: str = field(metadata=_setting("", _operations_url))
+    operations_secret: str = field(metadata=_setting("", _signing_secret), repr=False)
     rate_limit: int = field(metadata=_setting("50", _whole(0, 1_000_000)))
     log_level: str = field(metadata=_setting("info", _one_of("debug", "info", "warning", "error")))
     log_format: str = field(metadata=_setting("text", _one_of("text", "json")))
@@ -194,6 +219,8 @@ def _faults_together(values: Mapping[str, Any]) -> Iterator[str]:
             f"{PREFIX}RETENTION_DAYS: Must be 0, or at least {PREFIX}DELIVERY_MAX_AGE, "
             f"which is {values['delivery_max_age'] / DAY:g} days, and is {values['retention_days']:g}."
         )
+    if values["operations_url"] and not values["operations_secret"]:
+        yield f"{PREFIX}OPERATIONS_SECRET: Must be set if {PREFIX}OPERATIONS_URL is: `{MAKE_SECRET}` makes one."
 
 
 def where_data_dir_is(folder: Path) -> str:

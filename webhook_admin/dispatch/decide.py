@@ -67,8 +67,8 @@ def before_attempt(
     due: Due, siblings: Sequence[Sibling], policy: Policy, decrypt: Callable[[bytes], str], now: int
 ) -> Sending | Transition:
     """The request of the delivery's next attempt; or its next state, if there is none to be made now."""
-    if final := _final(due, policy, now):
-        return final
+    if loss := final(due, policy, now):
+        return loss
     event = Event.from_json(due.event)
     expires_at = _expires_at(event)
     if expires_at is not None and now >= expires_at:
@@ -87,14 +87,15 @@ def before_attempt(
     success = formats.success(payload_format)
     return Sending(
         due=due,
-        begun=_begun(due, url, payload_format, now),
+        begun=begun(due, url, payload_format, now),
         request=Request(url=url, body=body, headers=headers, account_id=due.account_id, success=success),
         message_id=event.message_id,
         expires_at=expires_at,
     )
 
 
-def _begun(due: Due, url: str, payload_format: str, now: int) -> Begun:
+def begun(due: Due, url: str, payload_format: str, now: int) -> Begun:
+    """The delivery's next attempt as it is counted."""
     return Begun(
         account_id=due.account_id,
         id=due.id,
@@ -133,7 +134,8 @@ def _expires_at(event: Event) -> int | None:
     return None if event.expires_at is None else clock.milliseconds(datetime.fromisoformat(event.expires_at))
 
 
-def _final(due: Due, policy: Policy, now: int) -> Transition | None:
+def final(due: Due, policy: Policy, now: int) -> Transition | None:
+    """The delivery's final state, if there is to be no further attempt."""
     if loss := _loss(due):
         return transitions.end(due, State.CANCELLED, loss)
     if due.attempts - due.attempts_before > len(_schedule(due, policy)):
@@ -149,7 +151,7 @@ def _loss(due: Due) -> str | None:
     """What the delivery has lost that it needs, in words."""
     if due.event == ERASED_EVENT:
         return ERASED
-    if not due.has_account:
+    if not due.has_account and not due.is_operational:
         return ACCOUNT_DELETED
     if due.webhook_id and (due.webhook is None or due.webhook.id != due.webhook_id):
         return WEBHOOK_DELETED

@@ -176,6 +176,10 @@ class LeasedLanes:
         self._places.take(key.account_id, name)
         self._refile(lane, last=True)
 
+    def is_failing(self, key: Key) -> bool:
+        """Whether the lane's latest attempt that counts has failed."""
+        return self._lanes[key].failing.since is not None
+
     def ended(
         self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int, is_exhausted: bool = False
     ) -> Lane:

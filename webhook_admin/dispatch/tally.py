@@ -16,7 +16,7 @@ _ADD_EVERY = 3 * SECOND
 
 
 class Tally:
-    """Counts by account, hour and kind. Test deliveries count nowhere.
+    """Counts by account, hour and kind. Tests and operational events count nowhere.
 
     What a transaction has done is noted with `concluded` and `cancelled`, between `begin` and `committed`.
     """
@@ -49,10 +49,10 @@ class Tally:
         """Count what was noted, and the attempts that were recorded."""
         hour = now // HOUR
         for ended in recorded:
-            if not ended.sending.due.test:
+            if ended.sending.due.is_counted:
                 self._count_attempt(ended, hour)
         for due, transition in self._concluded:
-            if transition.due_at is None and not due.test:
+            if transition.due_at is None and due.is_counted:
                 self._counts[Cell(due.account_id, hour, transition.state)] += 1
         for account_id, count in self._cancelled.items():
             self._counts[Cell(account_id, hour, Kind.CANCELLED)] += count

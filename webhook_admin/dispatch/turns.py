@@ -3,52 +3,35 @@
 A turn is the work of the store's thread. The event loop appends to `opened` and `ended` meanwhile, and nothing else.
 """
 
-import random
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TypeVar
 
-import structlog
 from cryptography.fernet import MultiFernet
 
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
-from webhook_admin.dispatch import decide, order
-from webhook_admin.dispatch.attempt_log import log_attempt
-from webhook_admin.dispatch.decide import Ended, Sending
-from webhook_admin.dispatch.disabling import Disabling
+from webhook_admin.dispatch import decide, operations, order
+from webhook_admin.dispatch.decide import Sending
+from webhook_admin.dispatch.guard import guarded
 from webhook_admin.dispatch.leased_lanes import LeasedLanes
+from webhook_admin.dispatch.outcomes import Outcomes
 from webhook_admin.dispatch.retry import Policy
 from webhook_admin.dispatch.superseding import Backlogs
-from webhook_admin.dispatch.tally import Tally
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
 from webhook_admin.metrics.dispatcher import DispatcherMetrics
 from webhook_admin.metrics.store_time import Step
-from webhook_admin.queue import (
-    attempts,
-    clock,
-    deliveries,
-    due_deliveries,
-    due_lanes,
-    lanes,
-    leases,
-    orphans,
-    siblings,
-)
+from webhook_admin.queue import attempts, clock, due_deliveries, due_lanes, lanes, leases, orphans, siblings
 from webhook_admin.queue.clock import SECOND, StoreClock
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.siblings import Sibling
-from webhook_admin.sender.request import Outcome, Result
+from webhook_admin.sender.request import Result
 from webhook_admin.sender.sender import Opened
-from webhook_admin.webhooks import DisabledReason
 
-T = TypeVar("T")
 _AT_LEAST_EVERY = SECOND
-log = structlog.get_logger()
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +50,9 @@ class Started:
 
 Ready = tuple[Started, Opened]
 """A request whose connection is open, and of which nothing has been written."""
+
+Done = tuple[Started, Result]
+"""A request that has ended, and how."""
 
 HandOver = Callable[[Sequence[Started], Sequence[Ready], Sequence[Ready]], Sequence[Started]]
 """Gives the sender new requests, ready ones to write and ready ones to give up; returns those that it has given up."""
@@ -90,15 +76,13 @@ class Turns:
         self._lanes = LeasedLanes(settings.max_in_flight, settings.lane_concurrency)
         self._backlogs = Backlogs()
         self.opened: deque[Ready] = deque()
-        self.ended: deque[tuple[Started, Result]] = deque()
+        self.ended: deque[Done] = deque()
         # Attempts that are counted and not started: they are taken back unless the next step starts them.
         self._begun: list[Sending] = []
         self._ready: list[Ready] = []
-        self._unrecorded: list[Ended] = []
-        self._disabling = Disabling()
-        self._tally = Tally()
+        self._operations = operations.Receiver.of(settings)
         self.metrics = DispatcherMetrics()
-        self._recovered = 0
+        self._outcomes = Outcomes(settings, self._policy, self._lanes, self._holder, self.metrics)
         self._is_woken = self._is_stopping = False
         self._renew_at = 0
 
@@ -113,22 +97,23 @@ class Turns:
     @property
     def is_unfinished(self) -> bool:
         """Whether there are requests in flight, outcomes to record or lanes to give back."""
-        waiting = self.opened or self.ended or self._begun or self._ready or self._unrecorded
-        return bool(waiting or self._lanes.in_flight or self._lanes.leased or not self._tally.is_empty)
+        waiting = self.opened or self.ended or self._begun or self._ready or not self._outcomes.is_empty
+        return bool(waiting or self._lanes.in_flight or self._lanes.leased)
 
     def take(self) -> int:
         """Take one turn. Returns for how many milliseconds there is nothing to do unless something happens.
 
         Raises `StoreUnavailable`; the next turn then makes up for what this one did not commit.
         """
-        self._tally.begin()
         try:
             self._judge()
+            self._outcomes.begin()
             laps = self.metrics.laps
             laps.begin()
             with self._database.transaction() as transaction:
                 now = self._clock.now(transaction)
-                self._record(transaction, now)
+                attempts.take_back(transaction, [each.begun for each in self._begun])
+                self._outcomes.record(transaction, now)
                 laps.end(Step.RECORD)
                 self._renew(transaction, now)
                 self._release(transaction, now)
@@ -136,30 +121,22 @@ class Turns:
                 self._lease(transaction, now)
                 laps.end(Step.LEASE)
                 begun = self._fetch(transaction, now)
+                self._outcomes.store_warnings(transaction)
                 next_due = lanes.next_due(transaction, now)
                 laps.end(Step.FETCH)
             laps.end(Step.COMMIT)
-            self._count(now)
-            self._lanes.failing_noted()
             self._begun = begun
+            self._outcomes.committed(self._database, now)
             laps.begin()
             self._send()
             laps.end(Step.SEND)
-            self._tally.add_to(self._database, at_once=self._is_stopping)
+            self._outcomes.add_up(self._database, at_once=self._is_stopping)
             self.metrics.turned(in_flight=self._lanes.in_flight, is_last=self._is_stopping)
         except StoreUnavailable:
             # Whether the last transaction was committed is not known, and so it is not known which lanes are leased.
             self._renew_at = 0
             raise
         return self._idle_for(next_due)
-
-    def _count(self, now: int) -> None:
-        """Count what the transaction has recorded, now that it is committed."""
-        self._tally.committed(self._unrecorded, now)
-        outcomes = [each.attempt.outcome for each in self._unrecorded] + [Outcome.UNKNOWN] * self._recovered
-        times = [each.acknowledged_after for each in self._unrecorded if not each.sending.due.test]
-        self.metrics.recorded(outcomes, [each / SECOND for each in times if each is not None])
-        self._unrecorded.clear()
 
     def _idle_for(self, next_due: int | None) -> int:
         can_start = (self._lanes.can_start or self._lanes.is_looking) and not self._is_stopping
@@ -169,49 +146,11 @@ class Turns:
         return min(until_due, self._renew_at - clock.monotonic(), _AT_LEAST_EVERY)
 
     def _judge(self) -> None:
-        """Decide what follows from the requests that have ended. Webhooks that are gone are disabled before."""
         now = self._clock.estimate()
         while self.ended:
             started, result = self.ended.popleft()
-            self._unrecorded.append(ended := self._after(started, result, now))
-            lane = self._lanes.ended(
-                started.due.lane,
-                started.due.id,
-                success=result.outcome is Outcome.DELIVERED,
-                latency_ms=result.duration_ms,
-                now=now,
-                is_exhausted=ended.is_exhausted,
-            )
-            log_attempt(ended, lane.paused_until)
-            if ended.is_gone:
-                self._disabling.add(started.due, DisabledReason.GONE)
-            elif lane.key.destination == lanes.WEBHOOK and decide.must_disable(ended, lane.failing, self._policy, now):
-                self._disabling.add(started.due, DisabledReason.FAILING)
-        self._disabling.run(self._database, now)
-
-    def _record(self, transaction: Transaction, now: int) -> None:
-        attempts.take_back(transaction, [each.begun for each in self._begun])
-        leases.note_failing(transaction, self._holder, self._lanes.failing_news)
-        decided = [(ended.sending.due, ended.transition) for ended in self._unrecorded]
-        # The deliveries are locked first: an erasure that follows sees the attempts.
-        erased = self._conclude(transaction, now, decided)
-        made = [ended.attempt for ended in self._unrecorded]
-        if erased:
-            made = [attempts.without_answer(each) if each.delivery_id in erased else each for each in made]
-        attempts.record(transaction, made)
-
-    def _conclude(self, transaction: Transaction, now: int, decided: Sequence[tuple[Due, Transition]]) -> set[str]:
-        """Give deliveries their next states; those that waited for one that has ended are due.
-
-        Returns the ids of those whose answers are not to be kept.
-        """
-        erased = deliveries.conclude(transaction, [transition for _, transition in decided])
-        self._tally.concluded(decided)
-        ended = [due for due, transition in decided if transition.due_at is None and order.is_message_ordered(due)]
-        if ended:
-            siblings.unblock(transaction, {siblings.key(due) for due in ended}, now)
-            self._lanes.have_more({due.lane for due in ended})
-        return erased
+            self._outcomes.judge(started.sending, result, started.started_at, now)
+        self._outcomes.disable(self._database, now)
 
     def _renew(self, transaction: Transaction, now: int) -> None:
         monotonic = clock.monotonic()
@@ -234,9 +173,9 @@ class Turns:
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed:
             cancelled = orphans.cancel(transaction, changed)
-            self._tally.cancelled(cancelled.by_account)
+            self._outcomes.cancelled(cancelled.by_account)
             if cancelled.is_all:
-                conclude = partial(self._conclude, transaction, now)
+                conclude = partial(self._outcomes.conclude, transaction, now)
                 settled = self._backlogs.shrink(transaction, changed, now, conclude)
                 leases.settle(transaction, self._holder, settled)
                 self._lanes.settled(settled)
@@ -246,13 +185,11 @@ class Turns:
         wanted = [] if self._is_stopping else self._lanes.wanted()
         found = due_deliveries.due(transaction, wanted, now)
         self._lanes.found(wanted, Counter(due.lane for due in found))
-        unknown = [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded]
-        attempts.record(transaction, unknown)
-        self._recovered = len(unknown)
+        self._outcomes.recover(transaction, found)
         others = siblings.find(transaction, [due for due in found if order.depends_on_siblings(due)])
         decided = [(due, self._before(due, others.get(due.id, ()), now)) for due in found]
         transitions = [(due, each) for due, each in decided if isinstance(each, Transition)]
-        self._conclude(transaction, now, transitions)
+        self._outcomes.conclude(transaction, now, transitions)
         self._lanes.have_changed({due.lane for due, each in transitions if each.state is State.CANCELLED})
         sendings = [each for _, each in decided if isinstance(each, Sending)]
         # Also if the commit fails, or nobody knows whether it did.
@@ -292,25 +229,7 @@ class Turns:
         self._begun = []
 
     def _before(self, due: Due, others: Sequence[Sibling], now: int) -> Sending | Transition:
-        return self._guarded(
-            due,
-            partial(decide.before_attempt, due, others, self._policy, self._decrypt, now),
-            partial(decide.put_off, due, self._policy, now),
-        )
-
-    def _after(self, started: Started, result: Result, now: int) -> Ended:
-        of_attempt = (started.sending, result, started.started_at, self._policy, now)
-        return self._guarded(
-            started.due,
-            partial(decide.after_attempt, *of_attempt, random.random),
-            partial(decide.after_mistake, *of_attempt),
-        )
-
-    def _guarded(self, due: Due, work: Callable[[], T], otherwise: Callable[[], T]) -> T:
-        try:
-            return work()
-        except Exception:
-            # A mistake in one delivery, a format's or a damaged row's, must not stop the others.
-            is_known = due.state_detail == decide.PUT_OFF
-            log.exception("delivery_put_off", account_id=due.account_id, delivery_id=due.id, exc_info=not is_known)
-            return otherwise()
+        work = partial(decide.before_attempt, due, others, self._policy, self._decrypt, now)
+        if due.is_operational:
+            work = partial(operations.before_attempt, due, self._operations, self._policy, now)
+        return guarded(due, work, partial(decide.put_off, due, self._policy, now))

@@ -92,7 +92,7 @@ def begin(transaction: Transaction, attempts: Sequence[Begun]) -> set[str]:
 
 
 def hold_unchanged(transaction: Transaction, due: Sequence[Due]) -> set[str]:
-    """The ids of the deliveries whose account is there and whose webhook is as it was, if there was one.
+    """The ids of the deliveries whose account is there and whose webhook is as it was, if they need one.
 
     Until the transaction ends, nobody can change or delete either. Its commit is asynchronous: a crash can only lose
     what `take_back` writes, so an attempt is counted that was never sent.
@@ -106,7 +106,7 @@ def hold_unchanged(transaction: Transaction, due: Sequence[Due]) -> set[str]:
     return {
         each.id
         for each in due
-        if (each.webhook is not None if each.webhook_id else each.id in with_account)
+        if (each.webhook is not None if each.webhook_id else each.is_operational or each.id in with_account)
         and (each.webhook is None or (each.account_id, each.webhook.id, each.webhook.revision) in unchanged)
     }
 

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk, first_rows
 from webhook_admin.queue.clock import moment
-from webhook_admin.queue.lanes import KEY, Key
+from webhook_admin.queue.lanes import KEY, OPERATIONS, Key
 
 
 class Wanted(NamedTuple):
@@ -81,6 +81,16 @@ class Due(Struct, frozen=True, kw_only=True):
     def lane(self) -> Key:
         """The lane that it is in."""
         return Key(self.account_id, self.destination)
+
+    @property
+    def is_operational(self) -> bool:
+        """Whether it is an operational event, which has no account."""
+        return self.destination == OPERATIONS.destination
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts in the account's statistics."""
+        return not self.test and not self.is_operational
 
 
 _DUE_COLUMNS = """

@@ -34,6 +34,10 @@ class Key(NamedTuple):
     destination: str
 
 
+OPERATIONS = Key("operations:", "operations:")
+"""The lane of all operational events. No account has this id, as ids have no colon."""
+
+
 class Standing(StrEnum):
     """How a lane's latest attempt went."""
 

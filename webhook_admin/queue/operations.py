@@ -1,0 +1,117 @@
+"""Operational events: warnings to the platform, kept and delivered as events are, in a lane of their own."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from webhook_admin.db import Transaction
+from webhook_admin.db.bulk import bulk
+from webhook_admin.ids import first_id, new_id
+from webhook_admin.queue import clock, lanes
+from webhook_admin.queue.clock import HOUR
+from webhook_admin.queue.lanes import OPERATIONS
+
+# The first moment of all: there is no account that was created.
+_NEVER = clock.moment(0)
+_NO_ID = "~"
+_ACCOUNT = OPERATIONS.account_id
+
+
+class Kind(StrEnum):
+    """What an operational event says."""
+
+    FAILING = "webhook.failing"
+    """The webhook's receiver has failed so often in a row that it is given a pause. Once in a time of failing."""
+    RECOVERED = "webhook.recovered"
+    """It has acknowledged a notification, for the first time since the platform was told that it is failing."""
+    DISABLED = "webhook.disabled"
+    """The webhook is disabled: its receiver is gone, or has failed for too long."""
+    UNDELIVERED = "delivery.failed"
+    """A delivery has failed for good."""
+
+
+# At most one of these in an hour about a webhook, or about the per-message URLs of an origin.
+_HOURLY = {Kind.FAILING, Kind.UNDELIVERED}
+
+
+class OperationalEvent(Struct, frozen=True, kw_only=True):
+    """A warning about `subject`, a webhook's id or an account's per-message origin, at a time (ms since the epoch).
+
+    Of the same kind, subject and `occasion` there is one event, however often it is noted. `data` is for the platform.
+    """
+
+    kind: Kind
+    subject: str
+    occasion: str
+    at: int
+    data: Mapping[str, Any]
+
+    @property
+    def topic(self) -> str:
+        """What at most one event in an hour is about."""
+        return f"{self.kind}/{self.subject}"
+
+    def to_json(self) -> str:
+        """The body of its notification: `type`, `timestamp` and `data`, as Standard Webhooks recommend."""
+        body = {"type": self.kind, "timestamp": clock.text(self.at), "data": self.data}
+        return msgspec.json.encode(body).decode()
+
+
+def store(transaction: Transaction, events: Sequence[OperationalEvent]) -> bool:
+    """Store those of the events that are news; whether there were any, whose lane is then to be made due.
+
+    Locks no lane: the transaction may hold others.
+    """
+    rows = bulk(
+        transaction,
+        f"""
+        INSERT INTO deliveries (account_id, id, account_created_at, destination, event_id, message_id, recipient, event,
+                                state, due_at, attempts, recorded, created_at)
+        SELECT '{_ACCOUNT}', id, :never, '{OPERATIONS.destination}', event_id, message_id, NULL, event,
+            'PENDING', at, 0, 0, at
+        FROM {{given}}
+        WHERE NOT EXISTS (
+            SELECT 1 FROM deliveries AS recent
+            WHERE recent.message_id = given.message_id AND recent.account_id = '{_ACCOUNT}' AND recent.id >= given.since
+        ) AND (given.after = '' OR EXISTS (
+            SELECT 1 FROM deliveries AS earlier
+            WHERE earlier.message_id = given.after AND earlier.account_id = '{_ACCOUNT}' AND earlier.id > coalesce((
+                SELECT max(latest.id) FROM deliveries AS latest
+                WHERE latest.message_id = given.message_id AND latest.account_id = '{_ACCOUNT}'
+            ), '')
+        ))
+        ON CONFLICT (account_id, account_created_at, event_id) DO NOTHING
+        RETURNING id
+        """,
+        dict.fromkeys(("id", "event_id", "message_id", "event", "since", "after"), "text") | {"at": "bigint"},
+        [
+            (
+                new_id("dlv"),
+                f"{each.topic}/{each.occasion}",
+                each.topic,
+                each.to_json(),
+                first_id("dlv", clock.moment(each.at - HOUR)) if each.kind in _HOURLY else _NO_ID,
+                f"{Kind.FAILING}/{each.subject}" if each.kind is Kind.RECOVERED else "",
+                each.at,
+            )
+            for each in _distinct(events)
+        ],
+        never=_NEVER,
+    )
+    return bool(rows)
+
+
+def make_due(transaction: Transaction, now: int) -> None:
+    """Make the lane due, and wake the dispatchers."""
+    lanes.put(transaction, {OPERATIONS}, now)
+
+
+def _distinct(events: Sequence[OperationalEvent]) -> list[OperationalEvent]:
+    """The events without those that are about the same as one before, and come at most once in an hour."""
+    found: dict[str, OperationalEvent] = {}
+    for each in events:
+        found.setdefault(each.topic if each.kind in _HOURLY else f"{each.topic}/{each.occasion}", each)
+    return list(found.values())
