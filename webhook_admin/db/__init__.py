@@ -53,7 +53,7 @@ class Database:
         self._is_away = self.is_failing = False
         event.listen(self._engine, "handle_error", self._on_error)
         event.listen(self._engine, "connect", self._on_connect)
-        options = {} if self.file else {"isolation_level": "READ COMMITTED", "replan": True}
+        options = {} if self.file else {"isolation_level": "READ COMMITTED"}
         self._transactions = self._engine.execution_options(**options)
         if self.file:
             # Not on the engine itself, where SQLAlchemy would look for listeners at every step of every statement.
