@@ -192,6 +192,7 @@ def test_a_list_that_goes_elsewhere_is_whole(run: Run, queue: Queue, environment
         (["--account", "acme", "--state", "PENDING"], ["evt_1"]),
         (["--account", "nobody"], []),
         (["--message-id", "%"], []),
+        (["--to", "+353861234567"], []),
         (["--state", "PENDING", "--state", "delivered"], ["evt_1", "evt_2", "evt_3"]),
         (["--status", "sent"], ["evt_1", "evt_2", "evt_3"]),
         (["--status", "READ"], []),

@@ -8,14 +8,15 @@ from typing import Any, get_args
 
 import pytest
 
-from webhook_admin import callback_urls, errors
+from webhook_admin import callback_urls
+from webhook_admin.field_errors import Code
 from webhook_admin.web import enumerations
 from webhook_admin.web.fields import Checked
 
 FILE = Path(__file__).parent.parent / "openapi" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-CODES = set(get_args(errors.Code))
+CODES = set(get_args(Code))
 
 
 def parts(part: Any) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,9 @@ FILES = {
 # From the bottom up: a room imports from the rooms before it in this list, and from its own modules without a cycle.
 ROOMS = [
     "__init__",
+    "field_errors",
     "errors",
+    "webhook_enums",
     "ids",
     "memory",
     "open_files",
@@ -29,6 +31,7 @@ ROOMS = [
     "events",
     "formats",
     "config",
+    "columns",
     "models",
     "db",
     "migrations",

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from webhook_admin.db import Page, Transaction, insert, page
-from webhook_admin.errors import AccountExists, AccountNotFound, FieldError, InvalidInput
+from webhook_admin.errors import AccountExists, AccountNotFound, InvalidInput
+from webhook_admin.field_errors import FieldError
 from webhook_admin.models import accounts
 from webhook_admin.queue import lanes
 from webhook_admin.queue.clock import milliseconds

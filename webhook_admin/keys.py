@@ -18,14 +18,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from webhook_admin.db import Page, page
-from webhook_admin.errors import (
-    AccountNotFound,
-    FieldError,
-    InvalidInput,
-    KeyNotFound,
-    TooManyKeys,
-    Unauthenticated,
-)
+from webhook_admin.errors import AccountNotFound, InvalidInput, KeyNotFound, TooManyKeys, Unauthenticated
+from webhook_admin.field_errors import FieldError
 from webhook_admin.ids import new_id
 from webhook_admin.models import accounts, api_keys
 

@@ -1,53 +1,23 @@
 """The tables, and nothing but the tables."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     Text,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeDecorator
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, in UTC. SQLite would take a naive one, and gives a naive one back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive datetime cannot be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# Ordered by bytes on both stores: pages come in the same order everywhere, and an operating system's
-# new collation rules cannot corrupt the index.
-ID = String(64).with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql")
-BYTES_ORDERED = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+from webhook_admin.columns import BYTES_ORDERED, ID, UtcDateTime
 
 _PENDING = text("due_at IS NOT NULL")
 _LEASED = text("holder IS NOT NULL")
@@ -226,7 +196,14 @@ deliveries = Table(
     Index(None, "id"),
     Index(None, "message_id", "account_id", "id"),
     Index(None, "account_id", "state", "status", "channel", "id"),
-    Index("deliveries_recipient_idx", "recipient", sqlite_where=_HAS_RECIPIENT, postgresql_where=_HAS_RECIPIENT),
+    Index(
+        "deliveries_recipient_idx",
+        "recipient",
+        "account_id",
+        "id",
+        sqlite_where=_HAS_RECIPIENT,
+        postgresql_where=_HAS_RECIPIENT,
+    ),
     Index(
         "deliveries_pending_idx",
         "account_id",

@@ -11,7 +11,7 @@ from webhook_admin.formats import samples
 from webhook_admin.ids import new_id
 from webhook_admin.queue import clock
 from webhook_admin.queue.testing import accept_test
-from webhook_admin.webhooks import WebhookStatus
+from webhook_admin.webhook_enums import WebhookStatus
 
 
 def send(

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -28,46 +27,11 @@ from webhook_admin.models import lanes as lane_rows
 from webhook_admin.models import webhooks
 from webhook_admin.queue import lanes
 from webhook_admin.queue.clock import milliseconds, moment
+from webhook_admin.webhook_enums import DisabledReason, WebhookStatus
 
 if TYPE_CHECKING:
     # The command line needs the names in this file, and no cipher.
     from cryptography.fernet import MultiFernet
-
-
-class WebhookStatus(StrEnum):
-    """Whether notifications are sent."""
-
-    ACTIVE = "ACTIVE"
-    """They are."""
-    DISABLED = "DISABLED"
-    """They are not, until the webhook is changed with PUT; `disabledReason` says why."""
-
-
-class DisabledReason(StrEnum):
-    """Why a webhook is disabled."""
-
-    GONE = "GONE"
-    """The receiver has answered 410 Gone."""
-    FAILING = "FAILING"
-    """No notification has been acknowledged for `DISABLE_AFTER`, 5 days if not set."""
-
-
-class Ordering(StrEnum):
-    """Which notifications wait for each other."""
-
-    NONE = "none"
-    """None does."""
-    MESSAGE = "message"
-    """Of one message on one channel, no notification is started while an earlier accepted one is pending."""
-
-
-class Superseded(StrEnum):
-    """What becomes of a pending notification when a newer status of its message and channel has been accepted."""
-
-    SEND = "send"
-    """It is sent all the same."""
-    SKIP = "skip"
-    """It is not sent: its delivery is SKIPPED."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.engine import URL, event
 from webhook_admin.dispatch import decide
-from webhook_admin.dispatch.decide import Ended, Sending
 from webhook_admin.dispatch.retry import HOUR, MINUTE, SECOND, Policy
+from webhook_admin.dispatch.sending import Ended, Sending
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
 from webhook_admin.queue.deliveries import State, Transition

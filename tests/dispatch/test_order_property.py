@@ -12,7 +12,7 @@ from tests.engine import Configure, Queue, Running, event
 from tests.receiver import Behaviour, Receiver, after, answer, in_turn
 from tests.waiting import wait_until
 from webhook_admin.events import Event, Status
-from webhook_admin.webhooks import Superseded
+from webhook_admin.webhook_enums import Superseded
 
 ACCOUNTS = count()
 MESSAGES = ("m1", "m2")

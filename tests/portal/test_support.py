@@ -58,6 +58,22 @@ def test_a_message_is_found_in_all_accounts(
     assert row.id in page
 
 
+def test_a_recipient_is_found_in_all_accounts(
+    support: Browser, queue: Queue, make_customer: Callable[[str], Api]
+) -> None:
+    """What went to a number, whoever sent it; something else than a number is a mistake of its field."""
+    for account_id in ("acme", "globex"):
+        make_customer(account_id)("POST", WEBHOOK, json={"callbackUrl": URL_1})
+        queue.accept(an_event(1, account_id, to="+353861234567"), an_event(2, account_id, to="+353860000000"))
+    html = support.get(f"{ACCOUNT}/recipients?to=%2B353861234567").text
+    assert [row.id in html for row in queue.deliveries()] == [True, False, True, False]
+    assert "No message" in support.get(f"{ACCOUNT}/recipients?to=%2B353861111111").text
+    for typed in ("", "353861234567", "%2B0", "%00"):
+        answer = support.get(f"{ACCOUNT}/recipients?to={typed}")
+        assert answer.status_code == 400
+        assert 'id="to-fault"' in answer.text
+
+
 def test_webhooks_in_trouble_are_listed(
     support: Browser, database: Database, make_customer: Callable[[str], Api], queue: Queue
 ) -> None:
@@ -80,7 +96,9 @@ def test_webhooks_in_trouble_are_listed(
     assert support.get(f"{ACCOUNT}/webhooks/other").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["", "/messages?messageId=msg_1", "/webhooks/failing"])
+@pytest.mark.parametrize(
+    "path", ["", "/messages?messageId=msg_1", "/recipients?to=%2B353861234567", "/webhooks/failing"]
+)
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_customers_find_nothing_of_others(acme: Browser, path: str) -> None:
     """The pages are for the platform alone."""

@@ -185,7 +185,7 @@ def concluded(queue: Queue, due: Due, **state: Any) -> set[str]:
     """Give the delivery its next state after the attempt; the ids of those whose answers are not to be kept."""
     transition = Transition(account_id=due.account_id, id=due.id, attempts=1, **state)
     with queue.database.transaction() as transaction:
-        return deliveries.conclude(transaction, [transition])
+        return deliveries.conclude(transaction, [transition]).erased
 
 
 def test_what_comes_of_an_attempt_in_flight_is_recorded(recipient: Queue) -> None:

@@ -21,6 +21,7 @@ from webhook_admin.queue import (
     history,
     lanes,
     leases,
+    operational_events,
     resend,
     retention,
     statistics,
@@ -31,6 +32,7 @@ from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due, Wanted
 from webhook_admin.queue.due_lanes import LOOKED_AT, Ask
 from webhook_admin.queue.lanes import Key, Standing
+from webhook_admin.queue.operational_events import Kind, OperationalEvent
 from webhook_admin.queue.selection import Filter
 
 NOW = 1_780_000_000_000
@@ -290,7 +292,8 @@ def on_record(backlog: Queue) -> Queue:
             text(f"""
             UPDATE deliveries SET id = 'dlv_' || {digits}, state = CASE
                 WHEN CAST(substr(id, 5) AS integer) % 4 = 0 AND CAST(substr(id, 5) AS integer) > {BACKLOG - 400}
-                THEN 'FAILED' ELSE 'DELIVERED' END, due_at = NULL, status = 'SENT', channel = 'SMS'
+                THEN 'FAILED' ELSE 'DELIVERED' END, due_at = NULL, status = 'SENT', channel = 'SMS',
+                recipient = '+' || CASE WHEN id LIKE '%8' THEN '999' ELSE id END
             WHERE account_id = 'big'
             """)
         )
@@ -316,6 +319,8 @@ FOUND_BY: list[tuple[dict[str, Any], int]] = [
     ({"message_id": f"msg_{BACKLOG}"}, 1),
     ({"message_id": f"msg_{BACKLOG}", "states": ["FAILED"]}, 1),
     ({"message_id": f"msg_{BACKLOG}", "states": ["DELIVERED"], "channel": "RCS"}, 0),
+    ({"recipient": "+999"}, 50),
+    ({"recipient": "nobody"}, 0),
 ]
 
 
@@ -331,13 +336,28 @@ def test_no_list_reads_past_what_does_not_fit(on_record: Queue) -> None:
                 assert len(found.items) == count
 
 
-def test_a_message_is_found_in_all_accounts_by_its_index(on_record: Queue) -> None:
+def test_a_message_or_a_recipient_is_found_in_all_accounts_by_its_index(on_record: Queue) -> None:
     """Support finds it, or that there is none, without reading other messages."""
     with on_record.database.transaction() as connection:
-        for message_id, count in ((f"msg_{BACKLOG}", 1), ("nowhere", 0)):
+        for wanted, count in (
+            (Filter(message_id=f"msg_{BACKLOG}"), 1),
+            (Filter(message_id="nowhere"), 0),
+            (Filter(recipient=f"+dlv_{BACKLOG}"), 1),
+            (Filter(recipient="nobody"), 0),
+        ):
             with bounded(connection):
-                found = history.list_deliveries(connection, Filter(message_id=message_id), None, 20)
+                found = history.list_deliveries(connection, wanted, None, 20)
             assert len(found.items) == count
+
+
+def test_an_operational_event_reads_no_backlog(backlog: Queue) -> None:
+    """Every turn in which a delivery fails stores one, or finds that there has been one."""
+    failed = OperationalEvent(kind=Kind.DELIVERY_FAILED, subject="wh_1", occasion="1", at=NOW, data={})
+    recovered = OperationalEvent(kind=Kind.RECOVERED, subject="wh_1", occasion="1", at=NOW, data={})
+    with backlog.database.transaction() as connection:
+        for is_news in (True, False):
+            with bounded(connection):
+                assert operational_events.store(connection, [failed, recovered]) is is_news
 
 
 def test_looking_at_what_waits_reads_no_backlog(backlog: Queue) -> None:

@@ -353,3 +353,15 @@ def test_a_resend_that_waits_for_a_lane_holds_no_delivery(queue: Queue, failed: 
         dispatcher.execute(table.select().with_for_update(nowait=True)).all()
     waiting.join(10)
     assert queue.delivery().state == "PENDING"
+
+
+def test_a_message_and_a_recipient_together(queue: Queue) -> None:
+    """Only what fits both is resent."""
+    queue.customer()
+    queue.accept(
+        event(1, to="+353861234567"), event(2, message_id="msg_1", to="+353860000000"), event(3, to="+353861234567")
+    )
+    ids = [ended(queue, number) for number in (1, 2, 3)]
+    found = choose(queue, message_id="msg_1", recipient="+353861234567")
+    assert [each.id for each in found.deliveries] == ids[:1]
+    assert not choose(queue, message_id="msg_3", recipient="+353860000000").deliveries

@@ -9,7 +9,7 @@ from itertools import islice
 from tests.nameserver import Nameserver
 from tests.receiver_process import ReceiverProcess
 from tests.soak import namespace, platform
-from tests.soak.installation import Installation
+from tests.soak.installation import WEBHOOK, Installation
 from tests.soak.platform import Event, Platform
 
 BULK = 1_000
@@ -44,6 +44,22 @@ class Attackers:
         """One account with so many events for a receiver that answers after 50 ms."""
         self._installation.register("attacker", f"{self._receiver.base_url}/slow/{SLOW}")
         return partial(self._post, [platform.event("attacker") for _ in range(self._scaled(count))])
+
+    def resend(self, count: int) -> Callable[[], int]:
+        """One account that has so many deliveries sent again: its webhook was deleted while they waited."""
+        url = f"{self._receiver.base_url}/slow/{SLOW}"
+        self._installation.register("attacker", url)
+        self._post(platform.event("attacker") for _ in range(self._scaled(count)))
+        self._installation.call("DELETE", WEBHOOK, "attacker").raise_for_status()
+        self._installation.register("attacker", url)
+        return self._resend
+
+    def _resend(self) -> int:
+        """How many were resent, which is what the dry run has said."""
+        call = partial(self._installation.call, "POST", "/deliveries/resend", "attacker")
+        counted, resent = call(dryRun=True).json()["matched"], call(dryRun=False).json()["resent"]
+        assert counted == resent
+        return int(resent)
 
     def dead_receivers(self, count: int, backlog: int) -> Callable[[], int]:
         """So many accounts whose receivers hang, drip, reset, or have dead name servers; one has a backlog."""
@@ -83,6 +99,7 @@ ATTACKS: Mapping[str, Attack] = {
     "4000": Attack(lambda attackers: attackers.hanging_origins(1, 4_000)),
     "10000": Attack(lambda attackers: attackers.hanging_origins(1, 10_000)),
     "100x50": Attack(lambda attackers: attackers.hanging_origins(100, 50)),
+    "resend": Attack(lambda attackers: attackers.resend(10_000)),
     "backlog": Attack(lambda attackers: attackers.backlog(100_000), is_before=True),
 }
 """The attacks by name. A long backlog is posted before: posting it keeps the API and the store busy, not receivers."""

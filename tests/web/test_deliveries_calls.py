@@ -34,7 +34,7 @@ FIELDS = [
 def acme(customer: Api, queue: Queue) -> Api:
     """Calls with a key of `acme`, which has three deliveries to its webhook: two have failed, the third is pending."""
     customer("POST", WEBHOOK, json={"callbackUrl": URL_1})
-    queue.accept(event(1, status="SENT"), event(2, status="READ", channel="RCS"), event(3))
+    queue.accept(event(1, status="SENT"), event(2, status="READ", channel="RCS", to="+353861234567"), event(3))
     failed(queue, 1, 2)
     return customer
 
@@ -71,12 +71,16 @@ def test_the_newest_come_first(acme: Api) -> None:
         ("?channel=RCS", ["evt_2"]),
         ("?messageId=msg_3", ["evt_3"]),
         ("?messageId=msg_3&state=FAILED", []),
+        ("?to=%2B353861234567", ["evt_2"]),
+        ("?to=%2B353861234567&state=FAILED", ["evt_2"]),
+        ("?to=%2B353861234567&messageId=msg_3", []),
+        ("?to=%2B353861111111", []),
         ("?since=2026-01-01T00:00:00Z", ["evt_1", "evt_2", "evt_3"]),
         ("?until=2026-01-01T00:00:00%2B02:00", []),
     ],
 )
 def test_filters(acme: Api, query: str, expected: list[str]) -> None:
-    """By state, which may be repeated, by status, channel, message and time."""
+    """By state, which may be repeated, by status, channel, message, recipient and time."""
     assert sorted(events(acme, query)) == expected
 
 
@@ -103,6 +107,7 @@ def test_pages(acme: Api, order: str, wanted: str) -> None:
         ("?order=up", "order", "unknown_value"),
         ("?messageId=%00", "messageId", "malformed"),
         ("?messageId=", "messageId", "empty"),
+        ("?to=+353861234567", "to", "malformed"),
         ("?after=evt_1", "after", "malformed"),
         ("?since=yesterday", "since", "invalid"),
         ("?limit=501", "limit", "invalid"),
@@ -126,6 +131,7 @@ def test_one_has_its_event_and_its_attempts(acme: Api, queue: Queue) -> None:
         "messageId": "msg_2",
         "channel": "RCS",
         "status": "READ",
+        "to": "+353861234567",
         "timestamp": "2026-04-09T14:39:40.69257Z",
     }
     assert delivery["attempts"] == []

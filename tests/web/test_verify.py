@@ -16,8 +16,8 @@ from tests.web.event_calls import faults
 from webhook_admin import formats
 from webhook_admin.db import Database
 from webhook_admin.dispatch import decide
-from webhook_admin.dispatch.decide import Sending
 from webhook_admin.dispatch.retry import HOUR, Policy
+from webhook_admin.dispatch.sending import Sending
 from webhook_admin.queue import attempts, clock, due_deliveries
 from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.lanes import Key

@@ -11,6 +11,7 @@ from webhook_admin.cli import options
 from webhook_admin.cli.output import as_json, paged, show, show_page
 from webhook_admin.cli.store import open_store
 from webhook_admin.web import schemas
+from webhook_admin.webhook_enums import WebhookStatus
 
 _COLUMNS = (
     "accountId",
@@ -46,9 +47,7 @@ def webhooks() -> None:
 
 
 @webhooks.command(name="list")
-@click.option(
-    "--status", type=click.Choice([*nouns.WebhookStatus], case_sensitive=False), help="Only those of this status."
-)
+@click.option("--status", type=click.Choice([*WebhookStatus], case_sensitive=False), help="Only those of this status.")
 @click.option("--failing", is_flag=True, default=None, help="Only those that fail at the moment.")
 @paged
 def list_(status: str | None, failing: bool | None, **paging: Any) -> None:

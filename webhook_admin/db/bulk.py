@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Row, Text, TextClause, any_, bindparam, text
 
-from webhook_admin.models import UtcDateTime
+from webhook_admin.columns import UtcDateTime
 
 
 def bulk(

@@ -4,7 +4,7 @@ import logging
 
 import structlog
 
-from webhook_admin.dispatch.decide import Ended
+from webhook_admin.dispatch.sending import Ended
 from webhook_admin.queue import clock
 from webhook_admin.queue.deliveries import State
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
 from webhook_admin import formats
 from webhook_admin.dispatch import notification, order, retry, transitions
 from webhook_admin.dispatch.retry import Policy
+from webhook_admin.dispatch.sending import Ended, Sending
 from webhook_admin.events import Event
 from webhook_admin.queue import clock
 from webhook_admin.queue.attempts import Attempt, Begun
@@ -17,50 +16,13 @@ from webhook_admin.queue.leases import Failing
 from webhook_admin.queue.orphans import ACCOUNT_DELETED, WEBHOOK_DELETED, webhook_disabled
 from webhook_admin.queue.siblings import BLOCKED, Sibling
 from webhook_admin.sender.request import Outcome, Request, Result
-from webhook_admin.webhooks import WebhookStatus
+from webhook_admin.webhook_enums import WebhookStatus
 
 PUT_OFF = "An error in the service prevented an attempt; it tries again every 10 minutes, and the log has the cause."
 _PUT_OFF_FOR = 10 * retry.MINUTE
 _GONE = 410
 # The statuses whose Retry-After counts: Too Many Requests and Service Unavailable.
 _WITH_RETRY_AFTER = {429, 503}
-
-
-class Sending(Struct, frozen=True, kw_only=True):
-    """A delivery as it was before the attempt, the attempt as it is counted, and the request that is to be made.
-
-    From `expires_at` on (ms since the epoch; None: never) the request is not started.
-    """
-
-    due: Due
-    begun: Begun
-    request: Request
-    message_id: str
-    expires_at: int | None = None
-
-    def is_expired(self, now: int) -> bool:
-        """Whether it is too late to start the request."""
-        return self.expires_at is not None and now >= self.expires_at
-
-
-class Ended(Struct, frozen=True, kw_only=True):
-    """An attempt that has ended, and the delivery's next state.
-
-    `is_gone`: the receiver said that it is gone for good. `is_exhausted`: the delivery has used up its attempts.
-    """
-
-    sending: Sending
-    attempt: Attempt
-    transition: Transition
-    is_gone: bool = False
-    is_exhausted: bool = False
-
-    @property
-    def acknowledged_after(self) -> int | None:
-        """From acceptance, or the resend, to the receiver's acknowledgement (ms); None if there was none."""
-        if self.transition.state is not State.DELIVERED:
-            return None
-        return self.attempt.started_at + (self.attempt.duration_ms or 0) - self.sending.due.starts_at
 
 
 def before_attempt(

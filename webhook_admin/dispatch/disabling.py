@@ -4,10 +4,10 @@ import structlog
 
 from webhook_admin import webhooks
 from webhook_admin.db import Database
-from webhook_admin.dispatch.operations import Warnings
+from webhook_admin.dispatch.operational_events import OperationalEvents
 from webhook_admin.queue import clock
 from webhook_admin.queue.due_deliveries import Due
-from webhook_admin.webhooks import DisabledReason
+from webhook_admin.webhook_enums import DisabledReason
 
 log = structlog.get_logger()
 
@@ -15,8 +15,8 @@ log = structlog.get_logger()
 class Disabling:
     """The deliveries whose webhooks are to be disabled, and why."""
 
-    def __init__(self, warnings: Warnings) -> None:
-        self._warnings = warnings
+    def __init__(self, events: OperationalEvents) -> None:
+        self._events = events
         self._waiting: list[tuple[Due, DisabledReason]] = []
 
     def add(self, due: Due, reason: DisabledReason) -> None:
@@ -33,7 +33,7 @@ class Disabling:
                 with database.transaction() as transaction:
                     is_disabled = webhooks.disable(transaction, *chosen, reason, clock.moment(now))
                     if is_disabled:
-                        self._warnings.disabled(transaction, due, reason, now)
+                        self._events.disabled(transaction, due, reason, now)
                 if is_disabled:
                     log.warning("webhook_disabled", account_id=due.account_id, reason=reason.value)
             self._waiting.pop()

@@ -1,4 +1,4 @@
-"""A mistake in one delivery must not stop the others."""
+"""A guard around the work on one delivery, whose mistake must not stop the others."""
 
 from collections.abc import Callable
 from typing import TypeVar

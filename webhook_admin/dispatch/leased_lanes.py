@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
-from webhook_admin.dispatch.fair_shares import GROUPS, UNPROVEN, Places, adjust, turns
+from webhook_admin.dispatch.fair_shares import GROUPS, UNPROVEN, Places, turns
 from webhook_admin.dispatch.lane import UNTRUSTED, Lane
+from webhook_admin.dispatch.lane_index import LaneIndex
 from webhook_admin.queue.due_deliveries import Wanted
 from webhook_admin.queue.due_lanes import FRONT, Ask, Leased, Position
 from webhook_admin.queue.lanes import WEBHOOK, Key, Standing
@@ -39,12 +40,7 @@ class LeasedLanes:
         self._places = Places(max_in_flight)
         self._max_per_lane = max_per_lane
         self._max_starts = max_starts
-        self._lanes: dict[Key, Lane] = {}
-        # Leased lanes by group and account, and those that may start a request by standing and account.
-        self._held: dict[str, Counter[str]] = {GROUPS[standing]: Counter() for standing in Standing}
-        self._ready: dict[Standing, dict[str, dict[Lane, None]]] = {standing: {} for standing in Standing}
-        # Leased lanes without requests that cannot start any: they are given back next.
-        self._idle: dict[Lane, None] = {}
+        self._index = LaneIndex()
         self._waiting: Collection[Standing] = ()
         self._after: Mapping[Standing, Position] = {}
         # Lanes of webhooks that have begun to fail, or ceased, or whose deliveries used up their attempts.
@@ -58,12 +54,12 @@ class LeasedLanes:
     @property
     def leased(self) -> list[Key]:
         """The lanes that are leased."""
-        return [lane.key for lane in self._lanes.values() if lane.leased]
+        return [lane.key for lane in self._index.by_key.values() if lane.leased]
 
     @property
     def changed(self) -> list[Key]:
         """The leased lanes that are marked: some of their deliveries may have to be cancelled."""
-        return [lane.key for lane in self._lanes.values() if lane.leased and lane.changed]
+        return [lane.key for lane in self._index.by_key.values() if lane.leased and lane.changed]
 
     @property
     def is_looking(self) -> bool:
@@ -73,12 +69,12 @@ class LeasedLanes:
     @property
     def can_start(self) -> bool:
         """Whether any lane may start a request."""
-        return next(turns(self._places, self._ready), None) is not None
+        return next(turns(self._places, self._index.ready), None) is not None
 
     @property
     def can_release(self) -> bool:
         """Whether any lane is to be given back."""
-        return bool(self._idle)
+        return bool(self._index.idle)
 
     def asks(self) -> list[Ask]:
         """What to lease: of each standing as many lanes as can start a request beside those that wait their turn."""
@@ -87,7 +83,7 @@ class LeasedLanes:
                 standing=standing,
                 limit=max(min(self._places.free(standing), self._starts(standing)) - self._newcomers(standing), 0),
                 share=self._places.share(standing),
-                held=self._held[GROUPS[standing]],
+                held=self._index.held[GROUPS[standing]],
                 after=self._after.get(standing, FRONT),
             )
             for standing in Standing
@@ -103,50 +99,50 @@ class LeasedLanes:
         """Lease these lanes and no others. What is in flight on others ends as it may."""
         kept = {lease.key for lease in leases}
         for lease in leases:
-            known = self._lanes.get(lease.key)
+            known = self._index.by_key.get(lease.key)
             if known is None or not known.leased:
                 self._enter(lease, monotonic)
             elif lease.changed and not known.changed:
                 known.forget()
-                self._refile(known)
+                self._index.refile(known)
         self.forget([key for key in self.leased if key not in kept])
 
     def forget(self, keys: Iterable[Key]) -> None:
         """These lanes are given back, or lost."""
         for key in keys:
-            lane = self._lanes[key]
+            lane = self._index.by_key[key]
             lane.leased = False
-            self._refile(lane)
+            self._index.refile(lane)
 
     def have_changed(self, keys: Iterable[Key]) -> None:
         """The webhooks of these lanes turn out to have changed while the lanes were leased."""
         for key in keys:
-            self._lanes[key].changed = True
+            self._index.by_key[key].changed = True
 
     def settled(self, keys: Iterable[Key]) -> None:
         """The mark has been taken off these lanes."""
         for key in keys:
-            self._lanes[key].changed = False
+            self._index.by_key[key].changed = False
 
     def wake(self) -> None:
         """There may be something new in every lane."""
-        self.have_more(list(self._lanes))
+        self.have_more(list(self._index.by_key))
 
     def have_more(self, keys: Iterable[Key]) -> None:
         """There may be something new in these lanes."""
         for key in keys:
-            lane = self._lanes.get(key)
+            lane = self._index.by_key.get(key)
             if lane and not lane.more:
                 lane.more = True
-                self._refile(lane)
+                self._index.refile(lane)
 
     def wanted(self) -> list[Wanted]:
         """How many more requests each lane may start in this turn."""
         grants: Counter[Lane] = Counter()
         granted = []
         unproven, finished = Counter[Standing](), set[Standing]()
-        failing = MAX_UNPROVEN_STARTS // 4 if self._ready[Standing.FAILING] else 0
-        for _, lane in zip(range(self._max_starts), turns(self._places, self._ready, finished), strict=False):
+        failing = MAX_UNPROVEN_STARTS // 4 if self._index.ready[Standing.FAILING] else 0
+        for _, lane in zip(range(self._max_starts), turns(self._places, self._index.ready, finished), strict=False):
             granted.append((lane.key.account_id, GROUPS[lane.standing]))
             self._places.take(*granted[-1])
             grants[lane] += 1
@@ -163,22 +159,22 @@ class LeasedLanes:
     def found(self, wanted: Iterable[Wanted], counts: Mapping[Key, int]) -> None:
         """Learn which lanes had fewer deliveries due than they could start."""
         for each in wanted:
-            lane = self._lanes[each.key]
+            lane = self._index.by_key[each.key]
             lane.more = counts.get(each.key, 0) >= each.limit
-            self._refile(lane)
+            self._index.refile(lane)
 
     def started(self, key: Key, delivery_id: str) -> None:
         """A request takes its place, from the opening of its connection on."""
-        lane = self._lanes[key]
+        lane = self._index.by_key[key]
         name = GROUPS[lane.standing]
         lane.in_flight[delivery_id] = (name, lane.window.round)
         lane.served = True
         self._places.take(key.account_id, name)
-        self._refile(lane, last=True)
+        self._index.refile(lane, last=True)
 
-    def is_failing(self, key: Key) -> bool:
-        """Whether the lane's latest attempt that counts has failed."""
-        return self._lanes[key].failing.since is not None
+    def standing(self, key: Key) -> Standing:
+        """How the lane's latest attempt went that counts."""
+        return self._index.by_key[key].standing
 
     def ended(
         self, key: Key, delivery_id: str, *, success: bool, latency_ms: int, now: int, is_exhausted: bool = False
@@ -187,7 +183,7 @@ class LeasedLanes:
 
         `is_exhausted`: its delivery has used up its attempts.
         """
-        lane = self._lanes[key]
+        lane = self._index.by_key[key]
         _, started_in = lane.in_flight[delivery_id]
         if started_in != UNTRUSTED:
             before = lane.failing
@@ -203,7 +199,7 @@ class LeasedLanes:
     @property
     def failing_news(self) -> dict[Key, Failing]:
         """What is to be written down about lanes that fail, or no longer do."""
-        return {key: self._lanes[key].failing for key in self._failing_news if key in self._lanes}
+        return {key: self._index.by_key[key].failing for key in self._failing_news if key in self._index.by_key}
 
     def failing_noted(self) -> None:
         """It has been written down."""
@@ -211,78 +207,48 @@ class LeasedLanes:
 
     def given_up(self, key: Key, delivery_id: str) -> None:
         """A request gives its place back without being sent, and teaches nothing."""
-        lane = self._lanes[key]
+        lane = self._index.by_key[key]
         name, _ = lane.in_flight.pop(delivery_id)
         self._places.give_back(key.account_id, name)
-        self._refile(lane)
+        self._index.refile(lane)
 
     def releases(self, now: int, monotonic: int, *, closing: bool) -> list[Release]:
         """The lanes to give back: nothing is due, they are paused, or others wait. `closing`: all without requests."""
         shares = {standing: max(self._places.share(standing), 1) for standing in self._waiting}
-        for lane in self._lanes.values() if shares else ():
+        for lane in self._index.by_key.values() if shares else ():
             if (
                 lane.standing in shares
                 and monotonic >= lane.since + QUANTUM
-                and self._held[GROUPS[lane.standing]][lane.key.account_id] >= shares[lane.standing]
+                and self._index.held[GROUPS[lane.standing]][lane.key.account_id] >= shares[lane.standing]
                 and not lane.spent
             ):
                 lane.spent = True
-                self._refile(lane)
+                self._index.refile(lane)
         self._spend_failing()
-        idle = [lane for lane in self._lanes.values() if lane.leased and not lane.in_flight] if closing else self._idle
-        return [lane.release(now) for lane in idle]
+        lanes = self._index.by_key.values() if closing else self._index.idle
+        return [lane.release(now) for lane in lanes if lane.leased and not lane.in_flight]
 
     def _spend_failing(self) -> None:
         """Give failing lanes back that cannot start soon, or all that fail would in the end be leased and wait here."""
-        waiting = [*islice(self._ready[Standing.FAILING].values(), MAX_UNPROVEN_STARTS, None)]
+        waiting = [*islice(self._index.ready[Standing.FAILING].values(), MAX_UNPROVEN_STARTS, None)]
         for lane in [lane for lanes in waiting for lane in lanes if not lane.in_flight]:
             lane.spent = True
-            self._refile(lane)
+            self._index.refile(lane)
 
     def _starts(self, standing: Standing) -> int:
         return min(self._max_starts, MAX_UNPROVEN_STARTS) if standing in UNPROVEN else self._max_starts
 
     def _newcomers(self, standing: Standing) -> int:
         """How many accounts have a lane that may start their only request in the group."""
-        return sum(not self._places.taken(account_id, standing) for account_id in self._ready[standing])
+        return sum(not self._places.taken(account_id, standing) for account_id in self._index.ready[standing])
 
     def _enter(self, lease: Lease, monotonic: int) -> None:
         lane = Lane.of(lease, monotonic, self._max_per_lane)
-        if lost := self._lanes.get(lease.key):
+        if lost := self._index.by_key.get(lease.key):
             lost.leased = False
-            self._refile(lost)
+            self._index.refile(lost)
             # Another dispatcher may have learned better meanwhile.
             lane.in_flight = lost.in_flight
             lane.distrust_requests()
-        self._lanes[lease.key] = lane
-        self._refile(lane)
-
-    def _refile(self, lane: Lane, *, last: bool = False) -> None:
-        """After any change to a lane, enter it where it belongs; with `last` behind the others that are ready."""
-        held_in = GROUPS[lane.standing] if lane.leased else None
-        if held_in != lane.held_in:
-            for name, by in ((lane.held_in, -1), (held_in, 1)):
-                if name:
-                    adjust(self._held[name], lane.key.account_id, by)
-            lane.held_in = held_in
-        ready_in = lane.standing if lane.free_slots else None
-        if ready_in is not lane.ready_in or last:
-            self._move(lane, ready_in)
-        if lane.leased and not lane.in_flight and not lane.free_slots:
-            self._idle[lane] = None
-        else:
-            self._idle.pop(lane, None)
-        if not lane.leased and not lane.in_flight:
-            del self._lanes[lane.key]
-
-    def _move(self, lane: Lane, standing: Standing | None) -> None:
-        account_id = lane.key.account_id
-        if lane.ready_in:
-            # The account goes behind those that have not started anything since.
-            lanes = self._ready[lane.ready_in].pop(account_id)
-            del lanes[lane]
-            if lanes:
-                self._ready[lane.ready_in][account_id] = lanes
-        if standing:
-            self._ready[standing].setdefault(account_id, {})[lane] = None
-        lane.ready_in = standing
+        self._index.by_key[lease.key] = lane
+        self._index.refile(lane)

@@ -8,7 +8,7 @@ from webhook_admin.dispatch.retry import MINUTE
 from webhook_admin.events import Event
 from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.queue.siblings import Sibling
-from webhook_admin.webhooks import Ordering, Superseded
+from webhook_admin.webhook_enums import Ordering, Superseded
 
 _AT_LEAST, _AT_MOST = MINUTE // 6, 10 * MINUTE
 """How long a blocked delivery is put off (ms), unless its sibling ends before: for siblings whose lease was lost."""

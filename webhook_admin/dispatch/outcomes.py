@@ -1,4 +1,4 @@
-"""What follows from requests that have ended: next states, attempts on record, statistics, warnings, metrics."""
+"""The outcomes of requests until they are on record, and what else follows: statistics and operational events."""
 
 import random
 from collections.abc import Collection, Mapping, Sequence
@@ -8,12 +8,12 @@ from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
 from webhook_admin.dispatch import decide, order
 from webhook_admin.dispatch.attempt_log import log_attempt
-from webhook_admin.dispatch.decide import Ended, Sending
 from webhook_admin.dispatch.disabling import Disabling
 from webhook_admin.dispatch.guard import guarded
 from webhook_admin.dispatch.leased_lanes import LeasedLanes
-from webhook_admin.dispatch.operations import Receiver, Warnings
+from webhook_admin.dispatch.operational_events import OperationalEvents, Receiver
 from webhook_admin.dispatch.retry import Policy
+from webhook_admin.dispatch.sending import Ended, Sending
 from webhook_admin.dispatch.tally import Tally
 from webhook_admin.metrics.dispatcher import DispatcherMetrics
 from webhook_admin.queue import attempts, deliveries, lanes, leases, siblings
@@ -21,7 +21,7 @@ from webhook_admin.queue.clock import SECOND
 from webhook_admin.queue.deliveries import Transition
 from webhook_admin.queue.due_deliveries import Due
 from webhook_admin.sender.request import Outcome, Result
-from webhook_admin.webhooks import DisabledReason
+from webhook_admin.webhook_enums import DisabledReason
 
 
 class Outcomes:
@@ -40,14 +40,14 @@ class Outcomes:
         self._metrics = metrics
         self._unrecorded: list[Ended] = []
         self._recovered = 0
-        self._warnings = Warnings(Receiver.of(settings))
-        self._disabling = Disabling(self._warnings)
+        self._events = OperationalEvents(Receiver.of(settings))
+        self._disabling = Disabling(self._events)
         self._tally = Tally()
 
     @property
     def is_empty(self) -> bool:
         """Whether all is recorded and counted."""
-        return not self._unrecorded and self._tally.is_empty
+        return not self._unrecorded and self._tally.is_empty and self._events.is_empty
 
     def judge(self, sending: Sending, result: Result, started_at: int, now: int) -> None:
         """Decide what follows from a request that has ended, and have its lane learn from it."""
@@ -59,7 +59,7 @@ class Outcomes:
             partial(decide.after_mistake, *of_attempt),
         )
         self._unrecorded.append(ended)
-        was_failing = self._lanes.is_failing(due.lane)
+        before = self._lanes.standing(due.lane)
         lane = self._lanes.ended(
             due.lane,
             due.id,
@@ -69,7 +69,7 @@ class Outcomes:
             is_exhausted=ended.is_exhausted,
         )
         log_attempt(ended, lane.paused_until)
-        self._warnings.ended(ended, lane, now, was_failing=was_failing)
+        self._events.ended(ended, lane, now, before)
         if ended.is_gone:
             self._disabling.add(due, DisabledReason.GONE)
         elif lane.key.destination == lanes.WEBHOOK and decide.must_disable(ended, lane.failing, self._policy, now):
@@ -83,7 +83,7 @@ class Outcomes:
         """Forget what was noted of a transaction that was not committed."""
         self._recovered = 0
         self._tally.begin()
-        self._warnings.begin()
+        self._events.begin()
 
     def record(self, transaction: Transaction, now: int) -> None:
         """Put on record what was judged: which webhooks fail, next states, attempts."""
@@ -100,9 +100,10 @@ class Outcomes:
 
         Returns the ids of those whose answers are not to be kept.
         """
-        erased = deliveries.conclude(transaction, [transition for _, transition in decided])
-        self._tally.concluded(decided)
-        self._warnings.concluded(decided, now)
+        changed, erased = deliveries.conclude(transaction, [transition for _, transition in decided])
+        really = [(due, transition) for due, transition in decided if due.id in changed]
+        self._tally.concluded(really)
+        self._events.concluded(really, now)
         ended = [due for due, transition in decided if transition.due_at is None and order.is_message_ordered(due)]
         if ended:
             siblings.unblock(transaction, {siblings.key(due) for due in ended}, now)
@@ -119,19 +120,23 @@ class Outcomes:
         """Note deliveries that were cancelled in bulk, by account."""
         self._tally.cancelled(by_account)
 
-    def store_warnings(self, transaction: Transaction) -> None:
+    def store_events(self, transaction: Transaction) -> None:
         """Store the operational events that follow from all that the transaction does."""
-        self._warnings.store(transaction)
+        self._events.store(transaction)
 
-    def committed(self, database: Database, now: int) -> None:
-        """Count what the transaction has recorded, now that it is committed, and send what it has stored."""
+    def committed(self, now: int) -> None:
+        """Count what the transaction has recorded, now that it is committed."""
         self._lanes.failing_noted()
         self._tally.committed(self._unrecorded, now)
         outcomes = [each.attempt.outcome for each in self._unrecorded] + [Outcome.UNKNOWN] * self._recovered
         times = [each.acknowledged_after for each in self._unrecorded if each.sending.due.is_counted]
         self._metrics.recorded(outcomes, [each / SECOND for each in times if each is not None])
         self._unrecorded.clear()
-        self._warnings.committed(database, now)
+        self._events.committed()
+
+    def make_events_due(self, database: Database, now: int) -> None:
+        """Make the operational events due that are stored."""
+        self._events.make_due(database, now)
 
     def add_up(self, database: Database, *, at_once: bool) -> None:
         """Add the counts to the account's statistics every few seconds, or `at_once`."""

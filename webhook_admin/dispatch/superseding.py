@@ -11,7 +11,7 @@ from webhook_admin.queue import due_deliveries, siblings
 from webhook_admin.queue.deliveries import Transition
 from webhook_admin.queue.due_deliveries import Due, Position
 from webhook_admin.queue.lanes import WEBHOOK, Key
-from webhook_admin.webhooks import Superseded
+from webhook_admin.webhook_enums import Superseded
 
 _LIMIT = 500
 """How many deliveries are judged in one call: it takes about 20 ms, in which the dispatcher does nothing else."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from webhook_admin.db import Database
-from webhook_admin.dispatch.decide import Ended
+from webhook_admin.dispatch.sending import Ended
 from webhook_admin.queue import clock, statistics
 from webhook_admin.queue.clock import HOUR, SECOND
 from webhook_admin.queue.deliveries import Transition

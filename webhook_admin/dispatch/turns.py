@@ -12,12 +12,12 @@ from cryptography.fernet import MultiFernet
 
 from webhook_admin.config import Settings
 from webhook_admin.db import Database, Transaction
-from webhook_admin.dispatch import decide, operations, order
-from webhook_admin.dispatch.decide import Sending
+from webhook_admin.dispatch import decide, operational_events, order
 from webhook_admin.dispatch.guard import guarded
 from webhook_admin.dispatch.leased_lanes import LeasedLanes
 from webhook_admin.dispatch.outcomes import Outcomes
 from webhook_admin.dispatch.retry import Policy
+from webhook_admin.dispatch.sending import Sending
 from webhook_admin.dispatch.superseding import Backlogs
 from webhook_admin.errors import StoreUnavailable
 from webhook_admin.ids import new_id
@@ -80,7 +80,7 @@ class Turns:
         # Attempts that are counted and not started: they are taken back unless the next step starts them.
         self._begun: list[Sending] = []
         self._ready: list[Ready] = []
-        self._operations = operations.Receiver.of(settings)
+        self._platform = operational_events.Receiver.of(settings)
         self.metrics = DispatcherMetrics()
         self._outcomes = Outcomes(settings, self._policy, self._lanes, self._holder, self.metrics)
         self._is_woken = self._is_stopping = False
@@ -121,15 +121,16 @@ class Turns:
                 self._lease(transaction, now)
                 laps.end(Step.LEASE)
                 begun = self._fetch(transaction, now)
-                self._outcomes.store_warnings(transaction)
+                self._outcomes.store_events(transaction)
                 next_due = lanes.next_due(transaction, now)
                 laps.end(Step.FETCH)
             laps.end(Step.COMMIT)
             self._begun = begun
-            self._outcomes.committed(self._database, now)
+            self._outcomes.committed(now)
             laps.begin()
             self._send()
             laps.end(Step.SEND)
+            self._outcomes.make_events_due(self._database, now)
             self._outcomes.add_up(self._database, at_once=self._is_stopping)
             self.metrics.turned(in_flight=self._lanes.in_flight, is_last=self._is_stopping)
         except StoreUnavailable:
@@ -231,5 +232,5 @@ class Turns:
     def _before(self, due: Due, others: Sequence[Sibling], now: int) -> Sending | Transition:
         work = partial(decide.before_attempt, due, others, self._policy, self._decrypt, now)
         if due.is_operational:
-            work = partial(operations.before_attempt, due, self._operations, self._policy, now)
+            work = partial(operational_events.before_attempt, due, self._platform, self._policy, now)
         return guarded(due, work, partial(decide.put_off, due, self._policy, now))

@@ -10,8 +10,9 @@ from marshmallow import ValidationError
 
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
-from webhook_admin.errors import Error, FieldError, InvalidInput, StoreUnavailable
+from webhook_admin.errors import Error, InvalidInput, StoreUnavailable
 from webhook_admin.events import Event
+from webhook_admin.field_errors import FieldError
 from webhook_admin.metrics.events import EventMetrics
 from webhook_admin.queue.accept import accept
 from webhook_admin.web import event_schemas

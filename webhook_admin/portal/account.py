@@ -12,7 +12,9 @@ from webhook_admin.portal import forms, refusals, session
 from webhook_admin.queue import history
 from webhook_admin.queue.selection import Filter
 from webhook_admin.web.context import connection
-from webhook_admin.webhooks import WebhookStatus
+from webhook_admin.web.event_schemas import recipient
+from webhook_admin.web.records import Record
+from webhook_admin.webhook_enums import WebhookStatus
 
 blueprint = Blueprint("account", __name__)
 _PER_PAGE = 20
@@ -20,6 +22,10 @@ _TROUBLE: dict[str, tuple[WebhookStatus | None, bool | None]] = {
     "failing": (None, True),
     "disabled": (WebhookStatus.DISABLED, None),
 }
+
+
+class _Sought(Record):
+    to = recipient(required=True)
 
 
 @blueprint.get("/account")
@@ -45,6 +51,16 @@ def messages() -> ResponseReturnValue:
     sought = forms.text(request.args, "messageId")
     wanted = Filter(message_id=sought)
     return _page("deliveries", history.list_deliveries(connection(), wanted, _after(), _PER_PAGE), message_id=sought)
+
+
+@blueprint.get("/account/recipients")
+def recipients() -> ResponseReturnValue:
+    form = forms.read(_Sought(), request.args)
+    sought = form.given.get("to", "")
+    if not form.values:
+        return _page("recipients", None, to=sought, to_fault=form.faults.get("to")), 400
+    found = history.list_deliveries(connection(), Filter(recipient=form.values["to"]), _after(), _PER_PAGE)
+    return _page("recipients", found, to=sought)
 
 
 @blueprint.get("/account/webhooks/<kind>")

@@ -15,7 +15,7 @@ from webhook_admin.web.context import connection
 from webhook_admin.web.delivery_schemas import DeliveryPageInput
 
 _schema = DeliveryPageInput()
-_TEXTS = ("status", "channel", "messageId", "since", "until", "after")
+_TEXTS = ("status", "channel", "messageId", "to", "since", "until", "after")
 # What a field for date and time gives, in UTC: the script gives another form, with its zone.
 _WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
 

@@ -14,7 +14,8 @@ from webhook_admin.portal.forms import Form
 from webhook_admin.web import problem_bodies
 from webhook_admin.web.context import connection, now, parts, transaction
 from webhook_admin.web.schemas import WebhookInput
-from webhook_admin.webhooks import NewWebhook, Ordering, Superseded, Webhook
+from webhook_admin.webhook_enums import Ordering, Superseded
+from webhook_admin.webhooks import NewWebhook, Webhook
 
 blueprint = Blueprint("settings", __name__)
 _schema = WebhookInput()

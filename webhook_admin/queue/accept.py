@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select
 from webhook_admin import callback_urls
 from webhook_admin.db import Transaction
 from webhook_admin.db.bulk import bulk
-from webhook_admin.errors import EventConflict, FieldError, InvalidInput
+from webhook_admin.errors import EventConflict, InvalidInput
 from webhook_admin.events import Event
+from webhook_admin.field_errors import FieldError
 from webhook_admin.ids import new_id
 from webhook_admin.models import accounts, webhooks
 from webhook_admin.queue import lanes

@@ -9,6 +9,7 @@ from webhook_admin.db import milliseconds_now
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 SECOND = 1_000
+MINUTE = 60 * SECOND
 HOUR = 3_600 * SECOND
 
 

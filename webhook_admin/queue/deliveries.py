@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from operator import attrgetter
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -47,6 +48,16 @@ class Transition(Struct, frozen=True, kw_only=True):
     resent_at: int | None = None
 
 
+class Concluded(NamedTuple):
+    """The ids of the deliveries that have got their next states, and of those that are or may be erased.
+
+    Of the latter no answer is to be kept.
+    """
+
+    changed: set[str]
+    erased: set[str]
+
+
 ID = {"account_id": "text", "id": "text", "attempts": "integer", "resent_at": "bigint"}
 # A resend counts no attempt: without `resent_at`, what was decided about a delivery before would still happen to it.
 UNCHANGED = (
@@ -57,11 +68,11 @@ in_key_order = attrgetter("account_id", "id")
 """Every transaction locks deliveries in this order, so that two of them cannot deadlock."""
 
 
-def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> set[str]:
+def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> Concluded:
     """Give the deliveries their next states, except where another dispatcher has changed them meanwhile.
 
-    Those that are pending and erased are due again at once, to be cancelled, and keep no body. Returns the ids of the
-    deliveries that are or may be erased, of which no answer is to be kept. The rows of the others stay locked.
+    Those that are pending and erased are due again at once, to be cancelled, and keep no body. The rows of those that
+    are not erased stay locked.
     """
     columns = ID | {"state": "text", "state_detail": "text", "due_at": "bigint", "body": "text"}
     is_erased = f"deliveries.event = '{ERASED_EVENT}'"
@@ -78,7 +89,8 @@ def conclude(transaction: Transaction, transitions: Sequence[Transition]) -> set
     )
     changed = dict(map(tuple, rows))
     left = [each for each in transitions if each.id not in changed]
-    return {id_ for id_, is_erased in changed.items() if is_erased} | _erased(transaction, left)
+    erased = {id_ for id_, is_erased in changed.items() if is_erased}
+    return Concluded(set(changed), erased | _erased(transaction, left))
 
 
 def _erased(transaction: Transaction, left: Sequence[Transition]) -> set[str]:

@@ -93,11 +93,27 @@ class Due(Struct, frozen=True, kw_only=True):
         return not self.test and not self.is_operational
 
 
-_DUE_COLUMNS = """
-    deliveries.account_id, deliveries.id, deliveries.destination, deliveries.message_id, deliveries.channel,
-    deliveries.event, deliveries.webhook_id, deliveries.payload_format, deliveries.body, deliveries.state_detail,
-    deliveries.due_at, deliveries.attempts, deliveries.recorded, deliveries.begun_at, deliveries.created_at,
-    deliveries.test, deliveries.attempts_before, deliveries.resent_at, accounts.id IS NOT NULL,
+_OWN = (
+    "account_id",
+    "id",
+    "destination",
+    "message_id",
+    "channel",
+    "event",
+    "webhook_id",
+    "payload_format",
+    "body",
+    "state_detail",
+    "due_at",
+    "attempts",
+    "recorded",
+    "begun_at",
+    "created_at",
+    "attempts_before",
+    "resent_at",
+)
+_DUE_COLUMNS = f"""
+    deliveries.test, accounts.id IS NOT NULL, {", ".join(f"deliveries.{name}" for name in _OWN)},
     webhooks.id, webhooks.revision, webhooks.status, webhooks.disabled_reason, webhooks.callback_url,
     webhooks.payload_format, webhooks.ordering, webhooks.superseded, webhooks.signing_secret,
     CASE WHEN webhooks.previous_secret_expires_at > :moment THEN webhooks.previous_secret END
@@ -175,51 +191,10 @@ def _first(
 
 
 def _read(row: Row[Any]) -> Due:
-    # Unpacked at once: asking an SQLAlchemy row for each column by name takes several times as long.
-    (
-        account_id,
-        id_,
-        destination,
-        message_id,
-        channel,
-        event,
-        webhook_id,
-        payload_format,
-        body,
-        state_detail,
-        due_at,
-        attempts,
-        recorded,
-        begun_at,
-        created_at,
-        test,
-        attempts_before,
-        resent_at,
-        has_account,
-        *webhook,
-    ) = tuple(row)
-    return Due(
-        account_id=account_id,
-        id=id_,
-        destination=destination,
-        message_id=message_id,
-        channel=channel,
-        event=event,
-        webhook_id=webhook_id,
-        payload_format=payload_format,
-        body=body,
-        state_detail=state_detail,
-        due_at=due_at,
-        attempts=attempts,
-        recorded=recorded,
-        begun_at=begun_at,
-        created_at=created_at,
-        test=bool(test),
-        attempts_before=attempts_before,
-        resent_at=resent_at,
-        has_account=bool(has_account),
-        webhook=_read_webhook(*webhook),
-    )
+    # At once: asking an SQLAlchemy row for each column by name takes several times as long.
+    test, has_account, *values = tuple(row)
+    own = dict(zip(_OWN, values, strict=False))
+    return Due(**own, test=bool(test), has_account=bool(has_account), webhook=_read_webhook(*values[len(_OWN) :]))
 
 
 def _read_webhook(id_: str | None, *columns: Any) -> WebhookNow | None:

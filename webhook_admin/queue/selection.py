@@ -36,14 +36,20 @@ class Filter:
     status: str | None = None
     channel: str | None = None
     message_id: str | None = None
+    recipient: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def few(self) -> list[str]:
+        """The filters that few deliveries fit, each with an index of its own. The first of them is looked in."""
+        return [name for name in ("message_id", "recipient") if getattr(self, name) is not None]
+
     def conditions(self) -> Iterator[ColumnElement[bool]]:
-        """What to select from `deliveries` by beside ids that are known; no reason to use another index."""
+        """The conditions on rows of `deliveries` whose ids are known: no reason to use another index."""
         if self.states:
             yield deliveries.c.state.in_(self.states).is_(True)
-        for name in ("account_id", "account_created_at", "status", "channel", "message_id"):
+        for name in ("account_id", "account_created_at", "status", "channel", "message_id", "recipient"):
             if (value := getattr(self, name)) is not None:
                 yield (deliveries.c[name] == value).is_(True)
 
@@ -81,15 +87,19 @@ def first(
 
     `also` is another condition, in SQL over the columns of `deliveries`; `values` are its parameters.
 
-    Each filter has an index: a message's own, or (account_id, state, status, channel, id), or the primary key. The
-    second has ids in order only within one state, status and channel; the groups that fit are merged. Across accounts
-    there is an index of ids alone, and a filter by state, status or channel reads past all that does not fit: only the
-    command line asks so.
+    Each filter has an index: a message's or a recipient's own, of whose few deliveries those that do not fit the other
+    filters are read, too; or (account_id, state, status, channel, id), or the primary key. The third has ids in order
+    only within one state, status and channel; the groups that fit are merged. Across accounts there is an index of ids
+    alone, and a filter by state, status or channel reads past all that does not fit: only the command line asks so.
     """
     low, high = wanted.bounds(after, oldest_first=oldest_first)
-    named = [name for name in ("message_id", "account_id") if getattr(wanted, name) is not None]
-    parameters = {name: getattr(wanted, name) for name in named} | values
+    named = [*wanted.few[:1], *(["account_id"] if wanted.account_id is not None else [])]
+    parameters = {name: getattr(wanted, name) for name in {*named, *wanted.few}} | values
     conditions = [f"({also})"] if also else []
+    conditions += [f"({name} = :{name}) IS TRUE" for name in wanted.few[1:]]
+    if named[:1] == ["recipient"]:
+        # What its index is limited to, which a comparison of rows does not say.
+        conditions.append("recipient IS NOT NULL")
     if wanted.account_created_at:
         # IS TRUE: no reason to use the index of events' ids, as it leaves nearly every delivery of the account.
         created_at = "(SELECT created_at FROM accounts WHERE accounts.id = :account_id)"
@@ -111,8 +121,12 @@ def first(
 
 def _of_one_group(named: Sequence[str], conditions: Sequence[str], direction: str) -> str:
     if "account_id" not in named:
-        own = [*(f"{name} = :{name}" for name in named), "id >= :low", "id < :high"]
-        return f"{_SELECT} {' AND '.join([*own, *conditions])} ORDER BY id {direction} LIMIT :limit"
+        bounds, order = "id >= :low AND id < :high", f"ORDER BY id {direction} LIMIT :limit"
+        if not named:
+            return f"{_SELECT} {' AND '.join([bounds, *conditions])} {order}"
+        # Apart from the order: to have it at once, both databases might read everybody's deliveries.
+        fitting = " AND ".join([*(f"{name} = :{name}" for name in named), *conditions])
+        return f"WITH few AS MATERIALIZED ({_SELECT} {fitting}) SELECT id, state FROM few WHERE {bounds} {order}"
     # In the order of the account's own index, or the message's: with an equation PostgreSQL could use the index of all
     # accounts' ids, and would read past theirs.
     names, given = ", ".join((*named, "id")), ", ".join(f":{name}" for name in named)
@@ -124,7 +138,7 @@ def _of_one_group(named: Sequence[str], conditions: Sequence[str], direction: st
 def _groups(wanted: Filter) -> list[Mapping[str, str]] | None:
     """The states, statuses and channels of the deliveries that fit; None where another index serves the filter."""
     is_any = not (wanted.states or wanted.status or wanted.channel)
-    if is_any or wanted.account_id is None or wanted.message_id is not None:
+    if is_any or wanted.account_id is None or wanted.few:
         return None
     kinds = list(product(_those(Status, [wanted.status]), _those(Channel, [wanted.channel])))
     if wanted.status is None and wanted.channel is None:

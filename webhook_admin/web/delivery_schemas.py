@@ -14,6 +14,7 @@ from webhook_admin.web.enumerations import (
     OUTCOME,
     PAYLOAD_FORMAT_NAME,
 )
+from webhook_admin.web.event_schemas import recipient
 from webhook_admin.web.fields import Choice, Choices, Flag, Text, Timestamp, WholeNumber
 from webhook_admin.web.records import Answer, Parameters, Record, json_name
 
@@ -36,6 +37,10 @@ def _absent() -> None:
 def _message_id(**options: Any) -> Text:
     # A parameter may have a NUL, which PostgreSQL does not take; a body has none.
     return Text(most=128, form=r"[^\x00]*", metadata=_MESSAGE_ID, **options)
+
+
+def _to(more: str = "", **options: Any) -> Text:
+    return recipient(f"Only events to this recipient, in E.164.{more}", "recipient", **options)
 
 
 class CanonicalEvent(fields.Dict):
@@ -129,6 +134,7 @@ class DeliveryPageInput(Parameters):
     status = Choice(MESSAGE_STATUS, load_default=_absent, metadata=_STATUS)
     channel = Choice(CHANNEL, load_default=_absent, metadata=_CHANNEL)
     message_id = _message_id(load_default=_absent)
+    to = _to(" In a URL, `+` is written `%2B`.", load_default=_absent)
     since = Timestamp(load_default=_absent, metadata=_SINCE)
     until = Timestamp(load_default=_absent, metadata=_UNTIL)
     order = Choice(DELIVERY_ORDER, load_default="desc")
@@ -145,6 +151,7 @@ class ResendInput(Record):
     since = Timestamp(metadata=_SINCE)
     until = Timestamp(metadata=_UNTIL)
     message_id = _message_id()
+    to = _to()
     status = Choice(MESSAGE_STATUS, metadata=_STATUS)
     channel = Choice(CHANNEL, metadata=_CHANNEL)
     dry_run = Flag(metadata={"description": "true: only count, and resend nothing."})

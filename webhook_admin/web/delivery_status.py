@@ -8,7 +8,8 @@ from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
 from webhook_admin import webhooks
-from webhook_admin.errors import FieldError, InvalidInput, PreconditionFailed, WebhookExists, WebhookNotFound
+from webhook_admin.errors import InvalidInput, PreconditionFailed, WebhookExists, WebhookNotFound
+from webhook_admin.field_errors import FieldError
 from webhook_admin.web import schemas
 from webhook_admin.web.auth import account_id
 from webhook_admin.web.blueprint import Blueprint

@@ -6,11 +6,12 @@ from typing import Any, get_args
 
 from webhook_admin import errors, formats
 from webhook_admin.events import Channel, Reason, Status
+from webhook_admin.field_errors import Code
 from webhook_admin.portal_sessions import Access
 from webhook_admin.queue.deliveries import State
 from webhook_admin.sender.request import Outcome
 from webhook_admin.verification.findings import FindingCode
-from webhook_admin.webhooks import DisabledReason, Ordering, Superseded, WebhookStatus
+from webhook_admin.webhook_enums import DisabledReason, Ordering, Superseded, WebhookStatus
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,6 @@ FINDING_CODE = Enumeration(
 PORTAL_ACCESS = Enumeration(
     "PortalAccess", "How much a portal link lets do. full: look, and change. read: look.", _strings(Access)
 )
-FIELD_ERROR_CODE = Enumeration("FieldErrorCode", "What is wrong with an input, for programs.", get_args(errors.Code))
+FIELD_ERROR_CODE = Enumeration("FieldErrorCode", "What is wrong with an input, for programs.", get_args(Code))
 
 ALL = [value for value in list(vars().values()) if isinstance(value, Enumeration)]

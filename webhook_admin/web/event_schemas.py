@@ -22,10 +22,10 @@ fraction; a moment with another offset is written in UTC. Leap seconds (`:60`) a
 _E164 = "E.164: `+` and 2 to 15 digits, the first of them not 0."
 
 
-def recipient(**options: Any) -> Text:
+def recipient(description: str = _E164, attribute: str | None = None, **options: Any) -> Text:
     """The field that has a recipient."""
-    shown = {"description": _E164, "examples": ["+353861234567"]}
-    return Text(most=16, form=r"\+[1-9][0-9]{1,14}", metadata=shown, **options)
+    shown = {"description": description, "examples": ["+353861234567"]}
+    return Text(most=16, form=r"\+[1-9][0-9]{1,14}", attribute=attribute, metadata=shown, **options)
 
 
 # What single payload formats have a field for, under its name there.

@@ -4,8 +4,9 @@ from typing import Any
 
 from flask.views import MethodView
 
-from webhook_admin.errors import EventConflict, FieldError, InvalidInput
+from webhook_admin.errors import EventConflict, InvalidInput
 from webhook_admin.events import Event
+from webhook_admin.field_errors import FieldError
 from webhook_admin.ids import new_id
 from webhook_admin.web.blueprint import Blueprint
 from webhook_admin.web.context import give_back, now, parts

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, missing
 from marshmallow.experimental.context import Context
 
 from webhook_admin import callback_urls
-from webhook_admin.errors import Code
+from webhook_admin.field_errors import Code
 from webhook_admin.web.enumerations import Enumeration
 
 AllowedNetworks = Context[Sequence[callback_urls.Network]]

@@ -10,6 +10,7 @@ from marshmallow import fields
 
 from webhook_admin import errors
 from webhook_admin.accounts import ACCOUNT_ID
+from webhook_admin.field_errors import FieldError
 from webhook_admin.web import enumerations, openapi_webhooks, problems, schemas
 from webhook_admin.web.blueprint import View
 from webhook_admin.web.fields import Choice
@@ -49,8 +50,8 @@ KEY_HOLDER = (*ANYONE, errors.Unauthenticated(), errors.StoreUnavailable())
 PLATFORM = (*KEY_HOLDER, errors.PlatformKeyRequired())
 ANY_KEY = (*KEY_HOLDER, errors.OtherAccount(), errors.TooManyRequests())
 ACCOUNT = (*ANY_KEY, errors.AccountNotNamed(), errors.AccountNotFound())
-PARAMETERS = (errors.InvalidInput([errors.FieldError("limt", *UNKNOWN_FIELD)]),)
-JSON_BODY = (408, 413, 415, errors.InvalidInput([errors.FieldError("naem", *UNKNOWN_FIELD)]))
+PARAMETERS = (errors.InvalidInput([FieldError("limt", *UNKNOWN_FIELD)]),)
+JSON_BODY = (408, 413, 415, errors.InvalidInput([FieldError("naem", *UNKNOWN_FIELD)]))
 
 
 _DESCRIPTION = """\

@@ -8,7 +8,8 @@ from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from webhook_admin.errors import FieldError, InvalidInput
+from webhook_admin.errors import InvalidInput
+from webhook_admin.field_errors import FieldError
 from webhook_admin.web.context import parts
 from webhook_admin.web.fields import AllowedNetworks
 from webhook_admin.web.problem_bodies import field_errors

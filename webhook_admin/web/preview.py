@@ -7,8 +7,9 @@ from flask.views import MethodView
 
 from webhook_admin import formats, signing_secrets, webhooks
 from webhook_admin.dispatch import notification
-from webhook_admin.errors import FieldError, InvalidInput, WebhookNotFound
+from webhook_admin.errors import InvalidInput, WebhookNotFound
 from webhook_admin.events import Event
+from webhook_admin.field_errors import FieldError
 from webhook_admin.ids import new_id
 from webhook_admin.queue.orphans import webhook_disabled
 from webhook_admin.web.auth import account_id
@@ -17,7 +18,8 @@ from webhook_admin.web.context import connection, now, parts
 from webhook_admin.web.delivery_status import PATH
 from webhook_admin.web.openapi import ACCOUNT, X_ACCOUNT_ID, operation
 from webhook_admin.web.preview_schemas import EXAMPLE, Preview, PreviewInput
-from webhook_admin.webhooks import Webhook, WebhookStatus
+from webhook_admin.webhook_enums import WebhookStatus
+from webhook_admin.webhooks import Webhook
 
 blueprint = Blueprint("preview", __name__, description="What a receiver is going to get.")
 _OTHER_ACCOUNT = FieldError("event.accountId", "other_account", "Leave it out, or name the account that is acted for.")

@@ -6,6 +6,7 @@ from typing import Any
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webhook_admin import errors
+from webhook_admin.field_errors import FieldError
 from webhook_admin.web.enumerations import TYPE_PREFIX
 from webhook_admin.web.strict_json import printable
 
@@ -45,12 +46,12 @@ def problem(error: errors.Error) -> dict[str, Any]:
     return body
 
 
-def _first(faults: Sequence[errors.FieldError]) -> Sequence[errors.FieldError]:
+def _first(faults: Sequence[FieldError]) -> Sequence[FieldError]:
     """The faults, and from a certain number on how many more there are."""
     more = len(faults) - MAX_FAULTS
     if more <= 0:
         return faults
-    return [*faults[:MAX_FAULTS], errors.FieldError("body", "more", f"At least {more:,} more are not listed.")]
+    return [*faults[:MAX_FAULTS], FieldError("body", "more", f"At least {more:,} more are not listed.")]
 
 
 def http_problem(status: int, detail: str) -> dict[str, Any]:
@@ -59,11 +60,11 @@ def http_problem(status: int, detail: str) -> dict[str, Any]:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
-def field_errors(messages: Any, path: str = "") -> Iterator[errors.FieldError]:
+def field_errors(messages: Any, path: str = "") -> Iterator[FieldError]:
     """Flatten marshmallow's tree of messages into one entry for each, its field's path joined by dots."""
     if isinstance(messages, Mapping):
         for name, below in messages.items():
             yield from field_errors(below, path if name == "_schema" else f"{path}.{printable(str(name))}".lstrip("."))
     else:
         for fault in messages:
-            yield errors.FieldError(path or "body", *fault)
+            yield FieldError(path or "body", *fault)

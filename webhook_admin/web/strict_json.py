@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from webhook_admin.errors import Code, FieldError, InvalidInput
+from webhook_admin.errors import InvalidInput
+from webhook_admin.field_errors import Code, FieldError
 
 # Of a body, as large as it may be, each value may have so many bytes on average: no call needs smaller ones.
 _BYTES_PER_VALUE = 20

@@ -16,6 +16,7 @@ from webhook_admin.db import Database
 from webhook_admin.errors import AccountNotFound, DeliveryNotFound
 from webhook_admin.queue import history
 from webhook_admin.queue import resend as resending
+from webhook_admin.queue.lanes import OPERATIONS
 from webhook_admin.queue.resend import Matched
 from webhook_admin.queue.selection import Filter
 from webhook_admin.web import delivery_schemas as schemas
@@ -45,6 +46,8 @@ def resend(delivery_id: str | None, account_id: str | None, dry_run: bool, json_
 def _resend_one(store: Database, delivery_id: str) -> history.Delivery:
     with store.connect() as connection:
         account_id = history.get(connection, delivery_id).account_id
+    if account_id == OPERATIONS.account_id:
+        raise click.ClickException("This is an operational event of the platform's own, which is not resent.")
     try:
         with store.transaction() as transaction:
             resending.one(transaction, account_id, delivery_id, datetime.now(UTC))

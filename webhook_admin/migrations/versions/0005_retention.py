@@ -23,7 +23,7 @@ def upgrade() -> None:
     op.create_index(
         "deliveries_recipient_idx",
         "deliveries",
-        ["recipient"],
+        ["recipient", "account_id", "id"],
         sqlite_where=HAS_RECIPIENT,
         postgresql_where=HAS_RECIPIENT,
     )

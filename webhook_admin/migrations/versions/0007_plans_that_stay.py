@@ -7,7 +7,7 @@ down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
 
-DELIVERIES = ("account_id", "account_created_at", "destination", "state", "status", "channel", "due_at")
+DELIVERIES = ("account_id", "account_created_at", "destination", "state", "status", "channel", "recipient", "due_at")
 LANES = ("due_at", "idle_since", "failing_since", "holder", "standing")
 
 

@@ -1,4 +1,4 @@
-"""Operational events: what the platform is warned of, by signed requests to a receiver of its own."""
+"""Operational events: what the platform is told, by signed requests to a receiver of its own."""
 
 import json
 import re
@@ -6,21 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from standardwebhooks import Webhook
 
 import webhook_admin
-from tests.engine import Configure, Dispatch, Queue, event
+from tests.engine import LANE, URL, Configure, Dispatch, Queue, event
 from tests.receiver import Received, Receiver, answer, in_turn
 from tests.waiting import wait_until
+from webhook_admin.dispatch.operational_events import OperationalEvents
+from webhook_admin.dispatch.operational_events import Receiver as PlatformReceiver
 from webhook_admin.errors import Misconfigured
-from webhook_admin.queue import clock
-from webhook_admin.queue.operations import Kind, OperationalEvent, make_due, store
+from webhook_admin.models import statistics
+from webhook_admin.queue import clock, due_deliveries
+from webhook_admin.queue.deliveries import State, Transition
+from webhook_admin.queue.due_deliveries import Due, Wanted
+from webhook_admin.queue.lanes import Key
+from webhook_admin.queue.operational_events import Kind, OperationalEvent, make_due, store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 # 5 failures in a row make a pause, which ends after 10 s; a delivery fails with its first attempt.
 AT_ONCE = {"retry_schedule": "", "operations_secret": SECRET}
 
-FIELDS = {"accountId", "webhookId", "callbackUrl", "failingSince", "outcome", "statusCode", "detail", "hint"}
+FIELDS = {"accountId", "webhookId", "callbackUrl", "failingSince", "outcome", "statusCode", "hint"}
 
 
 def told(receiver: Receiver) -> list[dict[str, Any]]:
@@ -52,7 +59,18 @@ def test_a_failing_receiver_and_its_recovery(queue: Queue, dispatch: Dispatch, r
     failing = next(each for each in told(receiver) if each["type"] == "webhook.failing")
     assert set(failing["data"]) == FIELDS
     assert failing["data"]["webhookId"] == queue.webhook().id
-    assert failing["data"]["detail"] == "The server answered 500 Internal Server Error."
+    assert failing["data"]["statusCode"] == 500
+
+
+def test_a_put_that_mends_it(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
+    """The first success at the new URL is the recovery, though a PUT forgets that the receiver has been failing."""
+    queue.customer(callback_url=receiver.url("/status", answer(500)))
+    dispatch(**AT_ONCE, operations_url=receiver.url("/operations"))
+    queue.accept(*[event(number) for number in range(5)])
+    wait_until(lambda: "webhook.failing" in kinds(receiver), 30)
+    queue.put_webhook(callback_url=receiver.url("/mended"))
+    queue.accept(event(7))
+    wait_until(lambda: "webhook.recovered" in kinds(receiver))
 
 
 def test_a_receiver_that_is_gone(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
@@ -86,7 +104,6 @@ def test_a_delivery_that_has_failed(queue: Queue, dispatch: Dispatch, receiver: 
             "accountId": "acme",
             "webhookId": None,
             "deliveryId": queue.delivery().id,
-            "messageId": "msg_1",
             "attempts": 1,
             "detail": "The only attempt has failed.",
         },
@@ -117,17 +134,19 @@ def test_what_a_dispatcher_before_has_stored_is_sent(queue: Queue, dispatch: Dis
 
 
 def test_without_a_url_nothing_is_kept(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
-    """Nobody is warned by default; what waits from before the setting was taken away is cancelled."""
+    """Nobody is told by default; what a dispatcher with the setting has stored waits for one of its kind."""
     with queue.database.transaction() as transaction:
-        store(transaction, [operational(Kind.DISABLED)])
+        store(transaction, [operational(Kind.DISABLED, 0, str(number)) for number in range(3)])
         make_due(transaction, clock.now())
     queue.customer(callback_url=receiver.url("/status", answer(410)))
     queue.accept(event())
     dispatch(retry_schedule="")
     wait_until(lambda: queue.webhook().status == "DISABLED")
-    wait_until(lambda: queue.deliveries(account_id="operations:", state="CANCELLED"))
-    (kept,) = queue.deliveries(account_id="operations:")
-    assert kept.state_detail == "WEBHOOK_ADMIN_OPERATIONS_URL is not set."
+    wait_until(lambda: all(each.state_detail for each in queue.deliveries(account_id="operations:")))
+    kept = queue.deliveries(account_id="operations:")
+    assert {each.state for each in kept} == {"PENDING"}
+    assert len(kept) == 3
+    assert "WEBHOOK_ADMIN_OPERATIONS_URL is not set" in kept[0].state_detail
 
 
 def operational(kind: Kind, at: int = 0, occasion: str = "1") -> OperationalEvent:
@@ -135,7 +154,7 @@ def operational(kind: Kind, at: int = 0, occasion: str = "1") -> OperationalEven
     return OperationalEvent(kind=kind, subject="wh_1", occasion=occasion, at=at or clock.now(), data={})
 
 
-@pytest.mark.parametrize("kind", [Kind.FAILING, Kind.UNDELIVERED])
+@pytest.mark.parametrize("kind", [Kind.FAILING, Kind.DELIVERY_FAILED])
 def test_at_most_one_in_an_hour(queue: Queue, kind: Kind) -> None:
     """Of a webhook and a kind; the next one an hour later."""
     now = clock.now()
@@ -157,6 +176,55 @@ def test_a_recovery_belongs_to_a_time_of_failing(queue: Queue) -> None:
     ):
         with queue.database.transaction() as transaction:
             assert store(transaction, [operational(kind, 0, occasion)]) is is_news
+
+
+def test_a_failure_and_a_recovery_at_once(queue: Queue) -> None:
+    """Both are told, also if one turn sees them."""
+    now = clock.now()
+    with queue.database.transaction() as transaction:
+        assert store(transaction, [operational(Kind.RECOVERED, now), operational(Kind.FAILING, now)])
+    assert len(queue.deliveries()) == 2
+
+
+def test_nobody_knows_whether_it_was_committed(queue: Queue, configure: Configure) -> None:
+    """What is stored is made due, also if the commit's answer was lost: it is not news to the next turn."""
+    settings = configure(operations_url="https://platform.example.com", operations_secret=SECRET)
+    events = OperationalEvents(PlatformReceiver.of(settings))
+    events.make_due(queue.database, clock.now())
+    queue.release(*queue.lease())
+    queue.customer(callback_url=URL)
+    queue.accept(event())
+    failed = [(due_now(queue), Transition(account_id="acme", id=queue.delivery().id, attempts=1, state=State.FAILED))]
+    for _ in range(2):
+        events.begin()
+        events.concluded(failed, clock.now())
+        with queue.database.transaction() as transaction:
+            events.store(transaction)
+    assert not events.is_empty
+    events.make_due(queue.database, clock.now())
+    assert events.is_empty
+    assert Key("operations:", "operations:") in queue.due_lanes()
+
+
+def test_it_is_no_business_of_customers(queue: Queue, dispatch: Dispatch, receiver: Receiver) -> None:
+    """Statistics are of customers' deliveries; an erasure finds no recipient in an operational event."""
+    queue.customer(callback_url=receiver.url("/status", answer(400)))
+    dispatch(**AT_ONCE, operations_url=receiver.url("/operations"))
+    queue.accept(event(to="+353861234567"))
+    wait_until(lambda: queue.deliveries(account_id="operations:", state="DELIVERED"))
+    with queue.database.connect() as connection:
+        wait_until(lambda: connection.execute(select(statistics.c.account_id)).all())
+        assert set(connection.execute(select(statistics.c.account_id)).scalars()) == {"acme"}
+    (kept,) = queue.deliveries(account_id="operations:")
+    assert "msg_1" not in kept.event
+    assert "+353861234567" not in kept.event
+
+
+def due_now(queue: Queue) -> Due:
+    """The delivery of `event()` as a dispatcher finds it."""
+    with queue.database.transaction() as transaction:
+        (found,) = due_deliveries.due(transaction, [Wanted(LANE, 1, [])], clock.now())
+    return found
 
 
 def test_the_same_is_told_once(queue: Queue) -> None:
