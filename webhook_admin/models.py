@@ -123,6 +123,7 @@ lanes = Table(
     metadata,
     Column("account_id", ID, primary_key=True),
     # "" is the account's webhook, an origin that of per-message callback URLs; test events have "test:" before either.
+    # "operations:" is the lane of operational events.
     Column("destination", BYTES_ORDERED, primary_key=True),
     # When a dispatcher is to lease the lane next, or when its lease ends. NULL exactly while nothing is pending.
     Column("due_at", BigInteger),

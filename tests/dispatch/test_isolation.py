@@ -22,9 +22,11 @@ LENIENT = ("--floor", "800")
 
 
 # The rules are the same for both stores; what they cost is for the soak.
-@pytest.mark.parametrize(("attack", "kind"), [("4000", "sqlite"), ("100x50", "postgresql"), ("dead", "sqlite")])
+@pytest.mark.parametrize(
+    ("attack", "kind"), [("4000", "sqlite"), ("100x50", "postgresql"), ("dead", "sqlite"), ("resend", "postgresql")]
+)
 def test_attackers_delay_no_other_account(attack: str, kind: str) -> None:
-    """While one account has hanging origins, or many have, honest accounts' events are received within a second."""
+    """While accounts have hanging origins, or one has its deliveries resent, others' events come within a second."""
     command = [sys.executable, "-m", "tests.soak.isolation", "--store", kind, "--only", attack, "--scale", "0.1"]
     command += [*SMALL, *LENIENT]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)

@@ -28,7 +28,10 @@ In lanes of its own, a test waits for no backlog and no pause, and its failures 
 
 
 class Key(NamedTuple):
-    """Which lane. `destination` is `WEBHOOK` or the origin of per-message callback URLs, behind `TEST` for tests."""
+    """Which lane. `destination` is `WEBHOOK` or the origin of per-message callback URLs, behind `TEST` for tests.
+
+    One lane, `OPERATIONS`, is of no account.
+    """
 
     account_id: str
     destination: str

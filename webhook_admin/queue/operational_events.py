@@ -62,10 +62,10 @@ class OperationalEvent(Struct, frozen=True, kw_only=True):
 
 
 def store(transaction: Transaction, events: Sequence[OperationalEvent]) -> bool:
-    """Store the events that the platform is to be told; whether there are any. Their lane is then to be made due.
+    """Store the events that the platform is to be told, and say whether there are any: their lane is then made due.
 
-    Left out are those that are stored already, a second one of an hour, and a recovery from nothing that was told.
-    Locks no lane: the transaction may hold others.
+    Those are left out that are stored already, a second one of an hour, and a recovery from what nobody was told of.
+    Locks no lane, as the transaction may hold others.
     """
     # In an order that all dispatchers share: two of them cannot deadlock.
     ordered = sorted(events, key=lambda each: (each.topic, each.at, each.occasion))
