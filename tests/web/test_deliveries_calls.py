@@ -256,3 +256,14 @@ def test_nothing_to_send_to(acme: Api, queue: Queue) -> None:
     failed(queue, 4)
     assert acme("POST", "/deliveries/resend").json == {"matched": 1, "resent": 1, "more": False}
     assert acme("POST", f"/deliveries/{queue.delivery(4).id}/resend").json["callbackUrl"] == OWN_URL
+
+
+def test_resending_to_a_recipient(acme: Api, queue: Queue) -> None:
+    """With the filters of the list; what fits one of two is left alone."""
+    for wanted, matched in (
+        ({"to": "+353861234567"}, 1),
+        ({"to": "+353861234567", "messageId": "msg_2"}, 1),
+        ({"to": "+353861234567", "messageId": "msg_1"}, 0),
+    ):
+        done = acme("POST", "/deliveries/resend", json={**wanted, "dryRun": True})
+        assert (done.status_code, done.json["matched"]) == (200, matched)

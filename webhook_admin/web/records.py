@@ -67,7 +67,7 @@ class Record(_Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._by_name = {str(field.data_key): (name, field) for name, field in self.load_fields.items()}
+        self._by_name = {str(each.data_key): (each.attribute or name, each) for name, each in self.load_fields.items()}
         self._required = [name for name, (_, field) in self._by_name.items() if field.required]
 
     def load(self, data: Any, **_options: Any) -> dict[str, Any]:
