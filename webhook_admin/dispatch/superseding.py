@@ -4,6 +4,7 @@ Without that, the backlog of a receiver that is down would be judged one deliver
 """
 
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from webhook_admin.db import Transaction
 from webhook_admin.dispatch import decide
@@ -20,11 +21,27 @@ Conclude = Callable[[Sequence[tuple[Due, Transition]]], object]
 """Gives deliveries their next states."""
 
 
+class _Begun(NamedTuple):
+    """Where a lane's next call goes on, and the webhook's id and revision at the call before."""
+
+    after: Position
+    webhook: tuple[str, int]
+
+
 class Backlogs:
     """Where in each lane's backlog the next call goes on."""
 
     def __init__(self) -> None:
-        self._after: dict[Key, Position] = {}
+        self._lanes: dict[Key, _Begun] = {}
+
+    @property
+    def begun(self) -> set[Key]:
+        """The lanes in which a call has judged a part: there were no orphans any more, and looking reads everything."""
+        return set(self._lanes)
+
+    def restart(self) -> None:
+        """Nobody knows whether the last transaction was committed."""
+        self._lanes.clear()
 
     def shrink(self, transaction: Transaction, keys: Collection[Key], now: int, conclude: Conclude) -> set[Key]:
         """Skip superseded deliveries of the lanes, whose marks must be locked; those lanes that are done."""
@@ -39,16 +56,23 @@ class Backlogs:
                     done.add(key)
                 left -= found
         for key in done:
-            self._after.pop(key, None)
+            self._lanes.pop(key, None)
         return done
 
     def _shrink(self, transaction: Transaction, key: Key, limit: int, now: int, conclude: Conclude) -> int:
         """Judge up to `limit` pending deliveries of the lane; how many there were."""
-        found = due_deliveries.pending(transaction, key, self._after.get(key, _FRONT), limit, now)
-        if not found or found[0].webhook is None or found[0].webhook.superseded != Superseded.SKIP:
+        begun = self._lanes.get(key)
+        found = due_deliveries.pending(transaction, key, begun.after if begun else _FRONT, limit, now)
+        webhook = found[0].webhook if found else None
+        now_is = (webhook.id, webhook.revision) if webhook else None
+        if found and begun and begun.webhook != now_is:
+            # It was changed or deleted meanwhile: there may be orphans again.
+            del self._lanes[key]
+            return limit
+        if not webhook or webhook.superseded != Superseded.SKIP:
             return 0
         others = siblings.find(transaction, found)
         judged = [(due, decide.superseded(due, others[due.id])) for due in found]
         conclude([(due, skipped) for due, skipped in judged if skipped])
-        self._after[key] = Position(found[-1].due_at, found[-1].id)
+        self._lanes[key] = _Begun(Position(found[-1].due_at, found[-1].id), (webhook.id, webhook.revision))
         return len(found)

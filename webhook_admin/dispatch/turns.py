@@ -136,6 +136,7 @@ class Turns:
         except StoreUnavailable:
             # Whether the last transaction was committed is not known, and so it is not known which lanes are leased.
             self._renew_at = 0
+            self._backlogs.restart()
             raise
         return self._idle_for(next_due)
 
@@ -173,7 +174,7 @@ class Turns:
             self._lanes.take(leased, clock.monotonic())
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed:
-            cancelled = orphans.cancel(transaction, changed)
+            cancelled = orphans.cancel(transaction, changed - self._backlogs.begun)
             self._outcomes.cancelled(cancelled.by_account)
             if cancelled.is_all:
                 conclude = partial(self._outcomes.conclude, transaction, now)
