@@ -241,7 +241,7 @@ def test_a_silent_nameserver_delays_nobody_else(receiver: Receiver) -> None:
     with Nameserver(names) as nameserver:
 
         async def run() -> tuple[float, list[Result]]:
-            options = {"nameservers": [nameserver.address], "connect_timeout": 0.5}
+            options = {"nameservers": [nameserver.address], "connect_timeout": 2}
             async with sender(receiver, **options) as open_sender:
                 hanging = [asyncio.create_task(open_sender.send(request(f"https://{name}/"))) for name in names]
                 await asyncio.sleep(0)
@@ -252,8 +252,8 @@ def test_a_silent_nameserver_delays_nobody_else(receiver: Receiver) -> None:
         started = time.monotonic()
         delay, results = asyncio.run(run())
         assert {result.outcome for result in results} == {Outcome.DNS}
-        assert delay < 0.3
-        assert time.monotonic() - started < 2
+        assert delay < 1
+        assert time.monotonic() - started < 5
 
 
 def test_a_look_up_that_nobody_waits_for_fails_quietly() -> None:
