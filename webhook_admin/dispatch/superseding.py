@@ -22,10 +22,10 @@ Conclude = Callable[[Sequence[tuple[Due, Transition]]], object]
 
 
 class _Begun(NamedTuple):
-    """Where a lane's next call goes on, and the webhook's id and revision at the call before."""
+    """Where a lane's next call goes on, and the version of the webhook, its id and revision, at the call before."""
 
     after: Position
-    webhook: tuple[str, int]
+    version: tuple[str, int]
 
 
 class Backlogs:
@@ -36,7 +36,7 @@ class Backlogs:
 
     @property
     def begun(self) -> set[Key]:
-        """The lanes in which a call has judged a part: there were no orphans any more, and looking reads everything."""
+        """The lanes of which a part is judged. Their orphans were cancelled before; looking reads all that waits."""
         return set(self._lanes)
 
     def restart(self) -> None:
@@ -64,15 +64,15 @@ class Backlogs:
         begun = self._lanes.get(key)
         found = due_deliveries.pending(transaction, key, begun.after if begun else _FRONT, limit, now)
         webhook = found[0].webhook if found else None
-        now_is = (webhook.id, webhook.revision) if webhook else None
-        if found and begun and begun.webhook != now_is:
+        version = (webhook.id, webhook.revision) if webhook else None
+        if found and begun and begun.version != version:
             # It was changed or deleted meanwhile: there may be orphans again.
             del self._lanes[key]
             return limit
-        if not webhook or webhook.superseded != Superseded.SKIP:
+        if not webhook or not version or webhook.superseded != Superseded.SKIP:
             return 0
         others = siblings.find(transaction, found)
         judged = [(due, decide.superseded(due, others[due.id])) for due in found]
         conclude([(due, skipped) for due, skipped in judged if skipped])
-        self._lanes[key] = _Begun(Position(found[-1].due_at, found[-1].id), (webhook.id, webhook.revision))
+        self._lanes[key] = _Begun(Position(found[-1].due_at, found[-1].id), version)
         return len(found)

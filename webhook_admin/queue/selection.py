@@ -95,15 +95,7 @@ def first(
     low, high = wanted.bounds(after, oldest_first=oldest_first)
     named = [*wanted.few[:1], *(["account_id"] if wanted.account_id is not None else [])]
     parameters = {name: getattr(wanted, name) for name in {*named, *wanted.few}} | values
-    conditions = [f"({also})"] if also else []
-    conditions += [f"({name} = :{name}) IS TRUE" for name in wanted.few[1:]]
-    if named[:1] == ["recipient"]:
-        # What its index is limited to, which a comparison of rows does not say.
-        conditions.append("recipient IS NOT NULL")
-    if wanted.account_created_at:
-        # IS TRUE: no reason to use the index of events' ids, as it leaves nearly every delivery of the account.
-        created_at = "(SELECT created_at FROM accounts WHERE accounts.id = :account_id)"
-        conditions.append(f"(account_created_at = {created_at}) IS TRUE")
+    conditions = [*([f"({also})"] if also else []), *_narrowing(wanted)]
     groups = _groups(wanted)
     if groups is None:
         statement = _of_one_group(named, [*conditions, *_residual(wanted)], "ASC" if oldest_first else "DESC")
@@ -117,6 +109,17 @@ def first(
         text(statement).execution_options(replan=True), parameters | {"low": low, "high": high, "limit": limit}
     )
     return [Chosen(*row) for row in rows]
+
+
+def _narrowing(wanted: Filter) -> Iterator[str]:
+    """Conditions beside those by which the index is chosen."""
+    # IS TRUE: no reason to use another index, such as that of events' ids, by which all of the account would be read.
+    yield from (f"({name} = :{name}) IS TRUE" for name in wanted.few[1:])
+    if wanted.few[:1] == ["recipient"]:
+        # The index is limited to these, which a comparison of rows does not imply.
+        yield "recipient IS NOT NULL"
+    if wanted.account_created_at:
+        yield "(account_created_at = (SELECT created_at FROM accounts WHERE accounts.id = :account_id)) IS TRUE"
 
 
 def _of_one_group(named: Sequence[str], conditions: Sequence[str], direction: str) -> str:
