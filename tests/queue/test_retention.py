@@ -24,10 +24,13 @@ BEFORE = NOW - 30 * 24 * HOUR
 
 
 def accept_at(queue: Queue, numbers: Sequence[int], at: int) -> None:
-    """Take events in at this time (ms), with ids of that time, and let their deliveries end with an attempt each."""
+    """Take events in at this time (ms), and let their deliveries end with an attempt each.
+
+    Their ids are of that time, in the order of the numbers.
+    """
     queue.accept(*(event(number) for number in numbers), now=clock.moment(at))
-    rows = [row for number in numbers for row in queue.deliveries(event_id=f"evt_{number}")]
-    of_then = [(row.account_id, row.id, f"dlv_{at:012x}{row.id[-20:]}") for row in rows]
+    rows = [(number, row) for number in numbers for row in queue.deliveries(event_id=f"evt_{number}")]
+    of_then = [(row.account_id, row.id, f"dlv_{at:012x}{number:020x}") for number, row in rows]
     columns = dict.fromkeys(("account_id", "id", "of_then"), "text")
     renamed = "UPDATE deliveries SET id = given.of_then, state = 'DELIVERED', due_at = NULL, attempts = 1, recorded = 1"
     with queue.database.transaction() as transaction:

@@ -75,10 +75,12 @@ class Installation:
         return done.stdout
 
     def dispatch(self) -> Running:
-        """Start one more dispatcher."""
+        """Start one more dispatcher, and wait until it dispatches."""
         log = self._folder / f"dispatch-{len(self.dispatchers)}.log"
-        self.dispatchers.append(Running([*self._program, "dispatch"], self.environment, log))
-        return self.dispatchers[-1]
+        dispatcher = Running([*self._program, "dispatch"], self.environment, log)
+        self.dispatchers.append(dispatcher)
+        until(lambda: "Dispatching." in log.read_text(), 20)
+        return dispatcher
 
     def is_answering(self) -> bool:
         """Whether the API is up."""

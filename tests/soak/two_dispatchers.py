@@ -117,6 +117,7 @@ def _busier(first: Running, second: Running, holder: str, database: Database) ->
 def _freeze(choose: Callable[[], Running], store: URL, database: Database) -> Freeze:
     dispatcher, frozen = _stop_between_transactions(choose, database)
     time.sleep(LEASES * LEASE)
+    until(lambda: any(one.outcome == UNKNOWN for one in _attempts(database).values()), 20)
     found, ledger = _attempts(database), Ledger.read(store)
     thawed = time.time() * 1_000
     dispatcher.thaw()
