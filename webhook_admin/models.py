@@ -136,8 +136,10 @@ lanes = Table(
     Column("standing", Text, nullable=False, server_default="untried"),
     Column("window_size", Float, nullable=False, server_default="1"),
     Column("threshold", Float),
-    # The webhook or the account has changed since the lane was last leased: some deliveries may have to be cancelled.
+    # The webhook or the account has changed since a dispatcher last settled the lane.
     Column("changed", Boolean, nullable=False, server_default=false()),
+    # It is gone or disabled: some deliveries may have to be cancelled.
+    Column("orphaned", Boolean, nullable=False, server_default=false()),
     # When the lane's last pending delivery ended; NULL while there is one.
     Column("idle_since", BigInteger),
     # When the first of the failures since the last success was, and how many deliveries have used up their attempts

@@ -109,15 +109,26 @@ def test_a_settled_lane_is_marked_no_more(queue: Queue, lane: Key) -> None:
     """What its dispatcher learns from then on counts."""
     mark(queue)
     with queue.database.transaction() as connection:
-        assert leases.lock_changed(connection, "two", [lane]) == set()
+        assert leases.lock_changed(connection, "two", [lane]) == {}
         leases.settle(connection, "two", [lane])
     assert [lease.changed for lease in renew(queue, "one")] == [True]
     with queue.database.transaction() as connection:
-        assert leases.lock_changed(connection, "one", [lane]) == {lane}
+        assert leases.lock_changed(connection, "one", [lane]) == {lane: True}
         leases.settle(connection, "one", [lane])
     assert [lease.changed for lease in renew(queue, "one")] == [False]
     queue.release(lane, now=NOW, failures=2)
     assert [row.failures for row in queue.lanes()] == [2]
+
+
+def test_only_a_webhook_that_is_gone_leaves_orphans(queue: Queue, lane: Key) -> None:
+    """One that has only been changed leaves none to look for, and hides none of the one before."""
+    for orphaned, expected in ((False, False), (True, True), (False, True)):
+        with queue.database.transaction() as connection:
+            lanes.mark_changed(connection, "acme", NOW, orphaned=orphaned)
+            assert leases.lock_changed(connection, "one", [lane]) == {lane: expected}
+    with queue.database.transaction() as connection:
+        leases.settle(connection, "one", leases.lock_changed(connection, "one", [lane]))
+        assert leases.lock_changed(connection, "one", [lane]) == {lane: False}
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -127,7 +138,7 @@ def test_a_lane_that_is_being_marked_is_settled_later(queue: Queue, lane: Key) -
     with queue.database.transaction() as putting:
         lanes.mark_changed(putting, "acme", NOW)
         with queue.database.transaction() as dispatching:
-            assert leases.lock_changed(dispatching, "one", [lane]) == set()
+            assert leases.lock_changed(dispatching, "one", [lane]) == {}
     assert [lease.changed for lease in renew(queue, "one")] == [True]
 
 
@@ -137,7 +148,7 @@ def test_a_change_waits_for_what_is_being_settled(postgresql_url: URL) -> None:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         with database.transaction() as connection:
-            assert leases.lock_changed(connection, "one", [lane]) == {lane}
+            assert leases.lock_changed(connection, "one", [lane]) == {lane: False}
             marking = threading.Thread(target=mark_all, args=(queue,))
             marking.start()
             wait_until(lambda: waiting(admin) == 1)

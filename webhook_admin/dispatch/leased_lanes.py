@@ -58,7 +58,7 @@ class LeasedLanes:
 
     @property
     def changed(self) -> list[Key]:
-        """The leased lanes that are marked: some of their deliveries may have to be cancelled."""
+        """The leased lanes that are marked: their webhooks have been changed, or are gone."""
         return [lane.key for lane in self._index.by_key.values() if lane.leased and lane.changed]
 
     @property

@@ -174,7 +174,8 @@ class Turns:
             self._lanes.take(leased, clock.monotonic())
         changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
         if changed:
-            cancelled = orphans.cancel(transaction, changed - self._backlogs.begun)
+            orphaned = {key for key, may_be in changed.items() if may_be}
+            cancelled = orphans.cancel(transaction, orphaned - self._backlogs.begun)
             self._outcomes.cancelled(cancelled.by_account)
             if cancelled.is_all:
                 conclude = partial(self._outcomes.conclude, transaction, now)

@@ -6,7 +6,7 @@ from webhook_admin.db import Database
 from webhook_admin.db.versions import require_new_enough
 from webhook_admin.errors import Misconfigured
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in `versions`."""
 
 

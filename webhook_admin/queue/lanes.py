@@ -98,11 +98,18 @@ def end_pause(connection: Connection, key: Key) -> None:
 
 
 def mark_changed(
-    connection: Connection, account_id: str, now: int, *, every_destination: bool = False, is_disabled: bool = False
+    connection: Connection,
+    account_id: str,
+    now: int,
+    *,
+    orphaned: bool = True,
+    every_destination: bool = False,
+    is_disabled: bool = False,
 ) -> None:
-    """Say that the account's webhook has changed or is gone; with `every_destination`, that the account is.
+    """Say that the account's webhook has changed; if `orphaned`, that there may be orphans, as it is gone or disabled.
 
-    With `is_disabled`, it stays on record since when the webhook has been failing.
+    With `every_destination`, the account is gone. With `is_disabled`, it stays on record since when the webhook has
+    been failing.
 
     The dispatcher that leases a marked lane cancels its orphans, and forgets what was learned about the receiver. A
     leased lane stays leased: its dispatcher sees the mark when it renews or releases the lease. Wakes the dispatchers.
@@ -114,13 +121,13 @@ def mark_changed(
             WHERE account_id = :account_id {"" if every_destination else f"AND destination = '{WEBHOOK}'"}
             ORDER BY destination {lock_wording(connection)}
         )
-        UPDATE lanes SET changed = true, failures = 0, paused_until = 0,
+        UPDATE lanes SET changed = true, orphaned = orphaned OR :orphaned, failures = 0, paused_until = 0,
             failing_since = CASE WHEN :is_disabled THEN failing_since END, exhausted = 0,
             standing = '{Standing.UNTRIED}', window_size = 1, threshold = NULL,
             due_at = CASE WHEN due_at IS NULL OR holder IS NOT NULL THEN due_at ELSE :now END
         FROM chosen WHERE lanes.account_id = chosen.account_id AND lanes.destination = chosen.destination
         """),
-        {"account_id": account_id, "now": now, "is_disabled": is_disabled},
+        {"account_id": account_id, "now": now, "orphaned": orphaned, "is_disabled": is_disabled},
     )
     notify(connection)
 

@@ -41,7 +41,7 @@ class Lease:
     """A leased lane, with what the dispatchers before have learned.
 
     `failures` is how many attempts in a row failed. `window` is how many requests may be in flight, `threshold` where
-    it begins to grow slowly (None: it has not failed yet). `changed` says that the lane may have orphans. `failing` is
+    it begins to grow slowly (None: it has not failed yet). `changed` says that the webhook has changed. `failing` is
     about the time since the latest success.
     """
 
@@ -132,8 +132,8 @@ def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Fail
     )
 
 
-def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> set[Key]:
-    """Lock those of the lanes that the dispatcher leases, to cancel their orphans and then `settle` them.
+def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> Mapping[Key, bool]:
+    """Lock those of the lanes that the dispatcher leases, to `settle` them; of each, whether it may have orphans.
 
     Skips rows that another transaction has locked: this one may hold lanes already, and would risk a deadlock.
     """
@@ -142,22 +142,22 @@ def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> 
 
 def settle(connection: Connection, holder: str, keys: Collection[Key]) -> None:
     """Take the mark off lanes whose orphans are all cancelled; this transaction must have locked them before that."""
-    statement = f"UPDATE lanes SET changed = false FROM {{given}} WHERE {GIVEN} AND holder = :holder"
+    statement = f"UPDATE lanes SET changed = false, orphaned = false FROM {{given}} WHERE {GIVEN} AND holder = :holder"
     bulk(connection, statement, KEY, sorted(keys), holder=holder)
 
 
-def _lock(connection: Connection, holder: str, keys: Collection[Key], *, skip: bool) -> set[Key]:
+def _lock(connection: Connection, holder: str, keys: Collection[Key], *, skip: bool) -> dict[Key, bool]:
     rows = bulk(
         connection,
         f"""
-        SELECT lanes.account_id, lanes.destination FROM {{given}} JOIN lanes ON {GIVEN} AND holder = :holder
+        SELECT lanes.account_id, lanes.destination, orphaned FROM {{given}} JOIN lanes ON {GIVEN} AND holder = :holder
         ORDER BY lanes.account_id, lanes.destination {lock_wording(connection, skip=skip)}
         """,
         KEY,
         sorted(keys),
         holder=holder,
     )
-    return {Key(row.account_id, row.destination) for row in rows}
+    return {Key(row.account_id, row.destination): bool(row.orphaned) for row in rows}
 
 
 def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
