@@ -61,6 +61,22 @@ class Attackers:
         assert counted == resent
         return int(resent)
 
+    def changes(self, backlog: int, changes: int) -> Callable[[], int]:
+        """One account that changes its webhook again and again, with so many events waiting for it."""
+        self._installation.register("attacker", f"{self._receiver.base_url}/slow/{SLOW}")
+        self._post(platform.event("attacker") for _ in range(self._scaled(backlog)))
+        return partial(self._change, changes)
+
+    def _change(self, changes: int) -> int:
+        """Every other change lets superseded statuses be skipped, so that the backlog is judged from its beginning."""
+        for number in range(changes):
+            superseded = ("send", "skip")[number % 2]
+            url = f"{self._receiver.base_url}/slow/{SLOW}?{number}"
+            self._installation.call(
+                "PUT", WEBHOOK, "attacker", callbackUrl=url, superseded=superseded
+            ).raise_for_status()
+        return changes
+
     def dead_receivers(self, count: int, backlog: int) -> Callable[[], int]:
         """So many accounts whose receivers hang, drip, reset, or have dead name servers; one has a backlog."""
         count = self._scaled(count)
@@ -100,6 +116,7 @@ ATTACKS: Mapping[str, Attack] = {
     "10000": Attack(lambda attackers: attackers.hanging_origins(1, 10_000)),
     "100x50": Attack(lambda attackers: attackers.hanging_origins(100, 50)),
     "resend": Attack(lambda attackers: attackers.resend(10_000)),
+    "changes": Attack(lambda attackers: attackers.changes(1_000_000, 500)),
     "backlog": Attack(lambda attackers: attackers.backlog(100_000), is_before=True),
 }
 """The attacks by name. A long backlog is posted before: posting it keeps the API and the store busy, not receivers."""

@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Any, NamedTuple
 
 import click
@@ -64,6 +64,8 @@ class _Group(click.Group):
             # Nobody reads on: click ends the command without a word.
             raise
         except OSError as error:
+            # What could not be written must not be tried again at the exit, which would end with status 120.
+            sys.stdout = StringIO()
             file = f": {error.filename}" if error.filename else ""
             raise click.ClickException(f"{error.strerror or error}{file}.") from None
 
