@@ -48,9 +48,7 @@ class Attackers:
     def resend(self, count: int) -> Callable[[], int]:
         """One account that has so many deliveries sent again: its webhook was deleted while they waited."""
         url = f"{self._receiver.base_url}/slow/{SLOW}"
-        self._installation.register("attacker", url)
-        self._post(platform.event("attacker") for _ in range(self._scaled(count)))
-        self._installation.call("DELETE", WEBHOOK, "attacker").raise_for_status()
+        self._delete(self.backlog(count)())
         self._installation.register("attacker", url)
         return self._resend
 
@@ -63,9 +61,17 @@ class Attackers:
 
     def changes(self, backlog: int, changes: int) -> Callable[[], int]:
         """One account that changes its webhook again and again, with so many events waiting for it."""
-        self._installation.register("attacker", f"{self._receiver.base_url}/slow/{SLOW}")
-        self._post(platform.event("attacker") for _ in range(self._scaled(backlog)))
+        self.backlog(backlog)()
         return partial(self._change, changes)
+
+    def deletion(self, backlog: int) -> Callable[[], int]:
+        """One account that deletes its webhook, with so many events waiting for it."""
+        count = self.backlog(backlog)()
+        return partial(self._delete, count)
+
+    def _delete(self, count: int) -> int:
+        self._installation.call("DELETE", WEBHOOK, "attacker").raise_for_status()
+        return count
 
     def _change(self, changes: int) -> int:
         """Every other change lets superseded statuses be skipped, so that the backlog is judged from its beginning."""
@@ -117,6 +123,7 @@ ATTACKS: Mapping[str, Attack] = {
     "100x50": Attack(lambda attackers: attackers.hanging_origins(100, 50)),
     "resend": Attack(lambda attackers: attackers.resend(10_000)),
     "changes": Attack(lambda attackers: attackers.changes(1_000_000, 500)),
+    "deletion": Attack(lambda attackers: attackers.deletion(1_000_000)),
     "backlog": Attack(lambda attackers: attackers.backlog(100_000), is_before=True),
 }
 """The attacks by name. A long backlog is posted before: posting it keeps the API and the store busy, not receivers."""

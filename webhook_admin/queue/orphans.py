@@ -12,7 +12,8 @@ ACCOUNT_DELETED = "The account has been deleted."
 WEBHOOK_DELETED = "The webhook has been deleted."
 _GONE = "The webhook is disabled, as the receiver has answered 410 Gone."
 _FAILING = "The webhook is disabled, as its receiver has failed for too long."
-_LIMIT = 2_000
+_LIMIT = 200
+"""How many are cancelled in one call: it takes about 6 ms on PostgreSQL, in a turn that is everybody's."""
 
 
 class Cancelled(NamedTuple):
@@ -30,7 +31,7 @@ def webhook_disabled(reason: str | None) -> str:
 def cancel(transaction: Transaction, keys: Collection[Key]) -> Cancelled:
     """Cancel the lanes' orphans.
 
-    Skips deliveries in flight and rows that another transaction has locked. At most 2,000 in one call.
+    Skips deliveries in flight and rows that another transaction has locked. At most 200 in one call.
     """
     rows = bulk(
         transaction,
