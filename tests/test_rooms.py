@@ -69,6 +69,8 @@ ONLY_IN = {
     "aiodns": {"sender"},
     "prometheus_client": {"metrics", "cli"},
     "nats": {"intake"},
+    "confluent_kafka": {"intake"},
+    "aio_pika": {"intake"},
     "requests": {"cli"},
 }
 # `demo` runs the API in its own process; no other command's process does.

@@ -46,6 +46,7 @@ class Installation:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.dispatchers: list[Running] = []
+        self._started: list[Running] = []
 
     def __enter__(self) -> Self:
         self.key: str = json.loads(self.run("keys", "create", "--platform", "--json"))["key"]
@@ -61,7 +62,7 @@ class Installation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for running in (self.api, *self.dispatchers):
+        for running in (self.api, *self._started):
             running.kill()
             if error:
                 click.echo(f"{running.log.name}:\n{running.log.read_text()[-3_000:]}", err=True)
@@ -76,11 +77,17 @@ class Installation:
 
     def dispatch(self) -> Running:
         """Start one more dispatcher, and wait until it dispatches."""
-        log = self._folder / f"dispatch-{len(self.dispatchers)}.log"
-        dispatcher = Running([*self._program, "dispatch"], self.environment, log)
+        dispatcher = self.start("Dispatching.", "dispatch")
         self.dispatchers.append(dispatcher)
-        until(lambda: "Dispatching." in log.read_text(), 20)
         return dispatcher
+
+    def start(self, word: str, *command: str) -> Running:
+        """Start a `webhook-admin` command that runs on, and wait until it says this."""
+        log = self._folder / f"{command[0]}-{len(self._started)}.log"
+        running = Running([*self._program, *command], self.environment, log)
+        self._started.append(running)
+        until(lambda: word in log.read_text(), 20)
+        return running
 
     def is_answering(self) -> bool:
         """Whether the API is up."""
@@ -102,4 +109,4 @@ class Installation:
 
     def tracebacks(self) -> int:
         """How many tracebacks are in the logs."""
-        return sum(running.tracebacks() for running in (self.api, *self.dispatchers))
+        return sum(running.tracebacks() for running in (self.api, *self._started))

@@ -21,7 +21,7 @@ COMMANDS = {
     "up": _Command("serving", "Run everything on this machine."),
     "serve": _Command("serving", "Serve the API."),
     "dispatch": _Command("dispatching", "Deliver notifications."),
-    "consume": _Command("consuming", "Take events from NATS JetStream instead of HTTP."),
+    "consume": _Command("consuming", "Take events from a message broker instead of HTTP."),
     "demo": _Command("demo", "Watch the whole service at work, for a few seconds."),
     "receive": _Command("receive", "Receive notifications on this machine, and show each."),
     "db": _Command("db", "The schema of the store."),

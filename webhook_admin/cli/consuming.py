@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pkgutil import resolve_name
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -14,10 +14,25 @@ from webhook_admin.cli.measuring import measured
 from webhook_admin.config import Settings
 from webhook_admin.db import Database
 from webhook_admin.errors import Misconfigured
+from webhook_admin.intake.consumer import Source
 from webhook_admin.intake.intake import Intake
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_SCHEMES = ("nats", "tls")
+
+
+class _Broker(NamedTuple):
+    """A module of `intake`, its client's package, the extra with it, and those options that not every broker has."""
+
+    module: str
+    client: str
+    extra: str
+    options: frozenset[str]
+
+
+_NATS = _Broker("jetstream", "nats", "nats", frozenset({"group", "subject", "ack_wait"}))
+_KAFKA = _Broker("kafka", "confluent_kafka", "kafka", frozenset({"group"}))
+_RABBITMQ = _Broker("rabbitmq", "aio_pika", "rabbitmq", frozenset())
+_BROKERS = {"nats": _NATS, "tls": _NATS, "kafka": _KAFKA, "amqp": _RABBITMQ, "amqps": _RABBITMQ}
 
 
 def _source(command: Command) -> Command:
@@ -26,25 +41,23 @@ def _source(command: Command) -> Command:
         click.option(
             "--ack-wait",
             type=click.FloatRange(1, 3_600),
-            default=30,
-            show_default=True,
-            help="Seconds after which a message that was not acknowledged comes again.",
+            help="NATS: seconds after which an unacknowledged message comes again.  [default: 30]",
         ),
+        click.option("--subject", help="NATS: take only messages of this subject; wildcards may be used."),
         click.option(
-            "--durable",
-            default="webhook-admin",
-            show_default=True,
-            help="The durable consumer, which is made "
-            "if it is not there. All processes with the same one share the work.",
+            "--group",
+            help="The durable consumer of NATS, which is made if it is not there, or the consumer group of Kafka. "
+            "All processes with the same one share the work.  [default: webhook-admin]",
         ),
-        click.option("--subject", help="Take only messages of this subject; wildcards may be used.  [default: all]"),
         click.option(
             "--dead-letter",
             required=True,
-            metavar="SUBJECT",
-            help="Where refused events go: a subject of another stream.",
+            metavar="NAME",
+            help="Where refused events go: a subject of another stream, another topic or another queue.",
         ),
-        click.option("--stream", required=True, help="The stream to take events from."),
+        click.option(
+            "--from", "name", required=True, metavar="NAME", help="The stream, topic or queue to take events from."
+        ),
     ):
         command = option(command)
     return command
@@ -53,38 +66,45 @@ def _source(command: Command) -> Command:
 @click.command()
 @click.argument("url", envvar="WEBHOOK_ADMIN_BROKER_URL")
 @_source
-def consume(url: str, **source: Any) -> None:
-    """Take events from NATS JetStream instead of HTTP. Run as many of these as you like.
+def consume(url: str, **options: Any) -> None:
+    """Take events from a message broker instead of HTTP. Run as many of these as you like.
 
-    URL is nats://[user:password@]host[:port], or tls://... It may stand in WEBHOOK_ADMIN_BROKER_URL instead, where
-    other users of this machine do not see its password.
+    URL is nats://[user:password@]host[:port] or tls://... for NATS, kafka://host:port[,host:port...][?setting=value...]
+    for Kafka, with settings of librdkafka, and amqp://user:password@host[:port]/vhost or amqps://... for RabbitMQ. It
+    may stand in WEBHOOK_ADMIN_BROKER_URL instead, where other users of this machine do not see its password.
 
     Each message is one event, as in the list of POST /events, and is judged by the same rules. It is acknowledged once
     its event is committed. A refused event goes to the dead letters, with its problem in the header
-    Webhook-Admin-Problem, and stops no other. An event without an id gets one from the stream's name, the number of
-    the message and its time, so that it is stored once however often the message comes.
+    Webhook-Admin-Problem, and stops no other. An event without an id gets one from its message, the same whenever the
+    message comes again, so that it is stored once.
 
     Ctrl-C or SIGTERM stops it after the batch in hand.
     """
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise click.UsageError("URL must begin with nats:// or tls://.")
+    broker = _BROKERS.get(scheme := urlsplit(url).scheme)
+    if broker is None:
+        raise click.UsageError(f"URL must begin with {', '.join(f'{each}://' for each in _BROKERS)}.")
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in sorted(given.keys() & (_NATS.options - broker.options)):
+        raise click.UsageError(f"--{name.replace('_', '-')} is not for {scheme}://.")
     settings = Settings.from_environment()
     database = Database(settings.database_url)
     migrations.require_current(database)
     logs.configure(settings.log_level, settings.log_format)
     with measured(settings):
-        consumer = _jetstream("Consumer")(_jetstream("Source")(url=url, **source), Intake(settings, database))
+        consumer = _consumer(broker)(Source(url=url, **given), Intake(settings, database))
         asyncio.run(_until_signal(consumer.run))
     database.close()
 
 
-def _jetstream(name: str) -> Any:
+def _consumer(broker: _Broker) -> Any:
     try:
-        return resolve_name(f"webhook_admin.intake.jetstream:{name}")
+        return resolve_name(f"webhook_admin.intake.{broker.module}:Consumer")
     except ModuleNotFoundError as error:
-        if error.name != "nats":
+        if error.name != broker.client:
             raise
-        raise Misconfigured("The client for NATS is not installed: pip install 'webhook-admin[nats]'.") from None
+        raise Misconfigured(
+            f"The broker's client is not installed: pip install 'webhook-admin[{broker.extra}]'."
+        ) from None
 
 
 async def _until_signal(run: Callable[[asyncio.Event], Any]) -> None:
