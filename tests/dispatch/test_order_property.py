@@ -1,8 +1,9 @@
-"""Any history of events in any order, receivers that fail at random, PUTs and dispatchers that come and go."""
+"""Any history of events in any order, receivers that fail at random, PUTs, resends and dispatchers that come and go."""
 
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import count
 
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,9 @@ from tests.engine import Configure, Queue, Running, event
 from tests.receiver import Behaviour, Receiver, after, answer, in_turn
 from tests.waiting import wait_until
 from webhook_admin.events import Event, Status
+from webhook_admin.queue import resend
+from webhook_admin.queue.deliveries import State
+from webhook_admin.queue.selection import Filter
 from webhook_admin.webhook_enums import Superseded
 
 ACCOUNTS = count()
@@ -26,8 +30,9 @@ BATCHES = st.lists(
 ANSWERS = st.lists(st.tuples(st.sampled_from([200, 200, 500]), st.sampled_from([0, 0, 0.03])), max_size=12)
 # As many successes widen the lane's window, so that several requests are in flight at once.
 WARM_UP = 12
-# After which batch what happens: the webhook is PUT anew, or the dispatcher is replaced by another one.
-STEPS = st.lists(st.sampled_from(["nothing", "nothing", "put", "replace"]), min_size=5, max_size=5)
+# After which batch what happens: the webhook is PUT anew, what has ended is resent, or another dispatcher takes over.
+STEPS = st.lists(st.sampled_from(["nothing", "nothing", "put", "resend", "replace"]), min_size=5, max_size=5)
+ENDED = (State.DELIVERED, State.FAILED, State.SKIPPED)
 
 
 def behaviour(answers: Sequence[tuple[int, float]]) -> Behaviour:
@@ -54,6 +59,14 @@ def events_of(account_id: str, batches: Sequence[Batch]) -> list[list[Event]]:
     ]
 
 
+def resend_ended(queue: Queue, account_id: str) -> None:
+    """Resend what has ended, as a call to `POST /deliveries/resend` does."""
+    now = datetime.now(UTC)
+    with queue.database.transaction() as transaction:
+        matched = resend.choose(transaction, Filter(account_id=account_id, states=ENDED), now)
+        resend.some(transaction, account_id, matched.deliveries, now)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES, answers=ANSWERS, steps=STEPS, superseded=st.sampled_from(Superseded))
 def test_a_receiver_never_sees_a_status_after_a_newer_one(
@@ -65,8 +78,8 @@ def test_a_receiver_never_sees_a_status_after_a_newer_one(
     steps: Sequence[str],
     superseded: str,
 ) -> None:
-    """With `ordering: message`, no notification arrives after that of one accepted later; with `superseded: skip`, none
-    after a newer status. The newest status arrives or is on record as FAILED.
+    """With `ordering: message`, no notification arrives after that of one accepted later, unless it is resent; with
+    `superseded: skip`, none after a newer status. The newest status arrives or is on record as FAILED.
     """
     account_id = f"account-{next(ACCOUNTS)}"
     url = receiver.url(f"/{account_id}", behaviour(answers))
@@ -80,6 +93,8 @@ def test_a_receiver_never_sees_a_status_after_a_newer_one(
             queue.accept(*batch)
             if step == "put":
                 queue.put_webhook(account_id, callback_url=url)
+            elif step == "resend":
+                resend_ended(queue, account_id)
             elif step == "replace":
                 dispatcher.stop()
                 dispatcher = running.enter_context(Running(chosen))
@@ -91,7 +106,8 @@ def test_a_receiver_never_sees_a_status_after_a_newer_one(
     states = {row.event_id: row.state for row in rows}
     for message_id in MESSAGES:
         ordered = [each for each in seen if each.message_id == message_id]
-        assert ordered == sorted(ordered, key=lambda each: accepted_at[each.id])
+        if "resend" not in steps:
+            assert ordered == sorted(ordered, key=lambda each: accepted_at[each.id])
         if superseded == Superseded.SKIP:
             assert ordered == sorted(ordered, key=lambda each: each.newness)
         accepted = [each for each in by_event.values() if each.message_id == message_id]
