@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from tests.engine import LONG_AGO, Dispatch, Queue, event
+from tests.engine import LONG_AGO, Dispatch, Queue, errors, event, together
 from tests.receiver import Receiver, after, answer, hold, in_turn
 from tests.waiting import wait_until
 from webhook_admin import webhooks
@@ -422,3 +422,24 @@ def test_an_idle_dispatcher_hears_at_once(queue: Queue, dispatch: Dispatch, rece
     took = [seconds(number) for number in range(15)]
     print(f"median {statistics.median(took) * 1000:.1f} ms")  # noqa: T201  for whoever asks with -s
     assert statistics.median(took) < 0.5
+
+
+@ON_POSTGRESQL
+def test_accepting_and_dispatching_never_deadlock(
+    queue: Queue, dispatch: Dispatch, receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a turn locks of the lanes: events of many accounts come in while their receivers fail and recover."""
+    names = [f"a{number:02}" for number in range(30)]
+    behaviour = in_turn(*[answer(200), answer(500), answer(500)] * 2_000)
+    for name in names:
+        queue.customer(name, receiver.url(f"/{name}", behaviour))
+    dispatch(retry_schedule="0,0,0,0,0,0")
+    assert errors(together(3, lambda place: accept_many(queue, place, names))) == []
+    assert queue.attempts()
+    assert "deadlock" not in "".join(capfd.readouterr())
+
+
+def accept_many(queue: Queue, place: int, names: list[str]) -> None:
+    """Take in events of all the accounts, again and again."""
+    for round_ in range(40):
+        queue.accept(*(event(f"{place}.{round_}.{name}", name) for name in names))

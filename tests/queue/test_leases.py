@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 from webhook_admin.db import Database
 from webhook_admin.queue import clock, lanes, leases
 from webhook_admin.queue.lanes import Key, Standing
-from webhook_admin.queue.leases import Lease
+from webhook_admin.queue.leases import Failing, Lease
 
 NOW = 1_780_000_000_000
 SECOND = 1_000
@@ -228,3 +228,26 @@ def waiting(admin: psycopg.Connection) -> int:
     row = admin.execute(query).fetchone()
     assert row
     return int(row[0])
+
+
+def test_a_release_says_since_when_the_lane_fails(queue: Queue, lane: Key) -> None:
+    """The next dispatcher goes on from there; not if the webhook has been changed meanwhile."""
+    queue.release(lane, now=NOW, failing=Failing(NOW, 2))
+    assert queue.lease("two", NOW) == [lane]
+    assert [lease.failing for lease in renew(queue, "two")] == [Failing(NOW, 2)]
+    mark(queue)
+    queue.release(lane, holder="two", now=NOW, failing=Failing(NOW, 3))
+    assert [(row.failing_since, row.exhausted) for row in queue.lanes()] == [(None, 0)]
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_failing_lane_is_noted_when_nobody_else_has_locked_it(queue: Queue, lane: Key) -> None:
+    """A dispatcher that holds other lanes must not wait for it: whoever has locked it may wait for one of those."""
+    failing = {lane: Failing(NOW, 1)}
+    with queue.database.transaction() as accepting:
+        lanes.put(accepting, [lane], NOW)
+        with queue.database.transaction() as dispatching:
+            assert leases.note_failing(dispatching, "one", failing) == set()
+    with queue.database.transaction() as dispatching:
+        assert leases.note_failing(dispatching, "one", failing) == {lane}
+    assert [lease.failing for lease in renew(queue, "one")] == [Failing(NOW, 1)]

@@ -95,4 +95,5 @@ class Lane:
             window=self.window.size,
             threshold=self.window.threshold,
             not_before=max(self.paused_until, now if self.more and self.served else 0),
+            failing=self.failing,
         )

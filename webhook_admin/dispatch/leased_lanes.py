@@ -113,6 +113,7 @@ class LeasedLanes:
             lane = self._index.by_key[key]
             lane.leased = False
             self._index.refile(lane)
+            self._failing_news.discard(key)
 
     def have_changed(self, keys: Iterable[Key]) -> None:
         """The webhooks of these lanes turn out to have changed while the lanes were leased."""
@@ -191,19 +192,19 @@ class LeasedLanes:
                 lane.succeeded(latency_ms, self._max_per_lane)
             else:
                 lane.failed(started_in, now, is_exhausted=is_exhausted)
-            if lane.failing != before and key.destination == WEBHOOK:
+            if lane.failing != before and lane.leased and key.destination == WEBHOOK:
                 self._failing_news.add(key)
         self.given_up(key, delivery_id)
         return lane
 
     @property
     def failing_news(self) -> dict[Key, Failing]:
-        """What is to be written down about lanes that fail, or no longer do."""
-        return {key: self._index.by_key[key].failing for key in self._failing_news if key in self._index.by_key}
+        """What is to be written down about leased lanes that fail, or no longer do; a release writes it by itself."""
+        return {key: self._index.by_key[key].failing for key in self._failing_news}
 
-    def failing_noted(self) -> None:
-        """It has been written down."""
-        self._failing_news.clear()
+    def failing_noted(self, keys: Collection[Key]) -> None:
+        """Of these lanes it has been written down."""
+        self._failing_news.difference_update(keys)
 
     def given_up(self, key: Key, delivery_id: str) -> None:
         """A request gives its place back without being sent, and teaches nothing."""

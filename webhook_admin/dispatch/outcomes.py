@@ -40,6 +40,7 @@ class Outcomes:
         self._metrics = metrics
         self._unrecorded: list[Ended] = []
         self._recovered = 0
+        self._noted: Collection[lanes.Key] = ()
         self._events = OperationalEvents(Receiver.of(settings))
         self._disabling = Disabling(self._events)
         self._tally = Tally()
@@ -86,8 +87,7 @@ class Outcomes:
         self._events.begin()
 
     def record(self, transaction: Transaction, now: int) -> None:
-        """Put on record what was judged: which webhooks fail, next states, attempts."""
-        leases.note_failing(transaction, self._holder, self._lanes.failing_news)
+        """Put on record what was judged: next states and attempts."""
         # The deliveries are locked first: an erasure that follows sees the attempts.
         erased = self.conclude(transaction, now, [(ended.sending.due, ended.transition) for ended in self._unrecorded])
         made = [ended.attempt for ended in self._unrecorded]
@@ -110,6 +110,10 @@ class Outcomes:
             self._lanes.have_more({due.lane for due in ended})
         return erased
 
+    def note_failing(self, transaction: Transaction) -> None:
+        """Put on record which webhooks fail, of those lanes that stay leased."""
+        self._noted = leases.note_failing(transaction, self._holder, self._lanes.failing_news)
+
     def recover(self, transaction: Transaction, found: Collection[Due]) -> None:
         """Put on record those attempts of the deliveries whose dispatcher has died before they ended."""
         unknown = [decide.unknown_attempt(due) for due in found if due.attempts > due.recorded]
@@ -126,7 +130,7 @@ class Outcomes:
 
     def committed(self, now: int) -> None:
         """Count what the transaction has recorded, now that it is committed."""
-        self._lanes.failing_noted()
+        self._lanes.failing_noted(self._noted)
         self._tally.committed(self._unrecorded, now)
         outcomes = [each.attempt.outcome for each in self._unrecorded] + [Outcome.UNKNOWN] * self._recovered
         times = [each.acknowledged_after for each in self._unrecorded if each.sending.due.is_counted]

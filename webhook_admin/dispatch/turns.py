@@ -117,6 +117,7 @@ class Turns:
                 laps.end(Step.RECORD)
                 self._renew(transaction, now)
                 self._release(transaction, now)
+                self._outcomes.note_failing(transaction)
                 laps.end(Step.RELEASE)
                 self._lease(transaction, now)
                 laps.end(Step.LEASE)

@@ -155,15 +155,17 @@ def prune(connection: Connection, idle_before: int, limit: int) -> int:
     """
     deleted = connection.execute(
         text(f"""
-        DELETE FROM lanes WHERE (account_id, destination) IN (
+        WITH chosen AS MATERIALIZED (
             SELECT account_id, destination FROM lanes
             WHERE idle_since < :idle_before AND (failing_since IS NULL OR destination <> '{WEBHOOK}')
             ORDER BY idle_since LIMIT :limit {lock_wording(connection, skip=True)}
         )
+        DELETE FROM lanes WHERE (account_id, destination) IN (SELECT account_id, destination FROM chosen)
+        RETURNING account_id
         """),
         {"idle_before": idle_before, "limit": limit},
     )
-    return deleted.rowcount
+    return len(deleted.all())
 
 
 def lock_wording(connection: Connection, *, skip: bool = False) -> str:

@@ -19,6 +19,8 @@ _LEARNED = {
     "standing": "text",
     "window_size": "float",
     "threshold": "float",
+    "failing_since": "bigint",
+    "exhausted": "integer",
 }
 
 
@@ -65,6 +67,7 @@ class Release:
     window: float
     threshold: float | None
     not_before: int
+    failing: Failing = SUCCEEDING
 
 
 def renew(connection: Connection, holder: str, until: int) -> list[Lease]:
@@ -109,6 +112,7 @@ def release(connection: Connection, holder: str, releases: Sequence[Release], no
                 each.standing,
                 each.window,
                 each.threshold,
+                *each.failing,
                 max(first_due[each.key], each.not_before) if each.key in first_due else None,
             )
             for each in releases
@@ -118,18 +122,22 @@ def release(connection: Connection, holder: str, releases: Sequence[Release], no
     )
 
 
-def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Failing]) -> None:
-    """Write down since when lanes have been failing, unless they are marked or no longer leased by the dispatcher."""
+def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Failing]) -> set[Key]:
+    """Write down since when leased lanes have been failing, unless they are marked.
+
+    Returns the lanes that this was done for. Skips rows that another transaction has locked, as `lock_changed` does.
+    """
+    free = _lock(connection, holder, failing.keys(), skip=True)
     bulk(
         connection,
         f"""
         UPDATE lanes SET failing_since = given.since, exhausted = given.exhausted
-        FROM {{given}} WHERE {GIVEN} AND holder = :holder AND NOT changed
+        FROM {{given}} WHERE {GIVEN} AND NOT changed
         """,
         KEY | {"since": "bigint", "exhausted": "integer"},
-        [(*key, *each) for key, each in sorted(failing.items())],
-        holder=holder,
+        [(*key, *failing[key]) for key in free],
     )
+    return set(free)
 
 
 def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> Mapping[Key, bool]:
