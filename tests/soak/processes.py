@@ -72,9 +72,10 @@ class Running:
 
     def tracebacks(self) -> int:
         """How many tracebacks are in the log; the first is shown."""
-        found = [line for line in self.log.read_text().splitlines() if "Traceback (most recent call last)" in line]
-        for line in found[:1]:
-            click.echo(line.replace("\\n", "\n"), err=True)
+        lines = self.log.read_text().splitlines()
+        found = [number for number, line in enumerate(lines) if "Traceback (most recent call last)" in line]
+        for number in found[:1]:
+            click.echo("\n".join(lines[number : number + 50]).replace("\\n", "\n"), err=True)
         return len(found)
 
 

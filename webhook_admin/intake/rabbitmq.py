@@ -10,7 +10,7 @@ from typing import Any
 from aio_pika import DeliveryMode, connect
 from aio_pika import Message as Letter
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 
 from webhook_admin.errors import Misconfigured
 from webhook_admin.intake import consumer
@@ -27,9 +27,18 @@ Arrived = asyncio.Queue[AbstractIncomingMessage | None]
 class Consumer(consumer.Consumer):
     """Takes events from a queue."""
 
-    TROUBLE = (AMQPError, OSError, TimeoutError)
+    TROUBLE = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
     async def _work(self) -> None:
+        try:
+            await self._consume()
+        except asyncio.CancelledError:
+            # The client also cancels what waits for an answer when the connection breaks.
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            raise ConnectionError("The connection to the broker is broken.") from None
+
+    async def _consume(self) -> None:
         async with await connect(self._source.url, timeout=_CONNECT_WITHIN) as connection:
             if not self._has_begun:
                 await self._require_queues(connection)
