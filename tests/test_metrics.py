@@ -16,13 +16,13 @@ import pytest
 import requests
 import yaml
 from prometheus_client.core import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import URL
 
 from tests.engine import Configure, Queue
 from tests.guides_text import ROOT
 from tests.processes import Process
 from tests.receiver import Receiver, answer
+from tests.scrape import Scrape, scrape_port
 from tests.shells import free_port
 from tests.waiting import wait_until
 from webhook_admin.db import Database
@@ -35,24 +35,12 @@ ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 EVENT = {"accountId": "acme", "messageId": "1", "channel": "SMS", "status": "SENT", "timestamp": "2026-04-09T14:39:40Z"}
 
 
-class Scrape:
-    """What a scrape says."""
-
-    def __init__(self, text: str) -> None:
-        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-
-    def __call__(self, name: str, **labels: str) -> float:
-        """The sum of the samples of the name that have these labels."""
-        chosen = [each for each in self.samples if each.name == f"webhook_admin_{name}"]
-        return sum(each.value for each in chosen if labels.items() <= each.labels.items())
-
-
 @pytest.fixture
 def scrape(configure: Configure) -> Callable[[], Scrape]:
     """Gives the commands that are started a port for metrics, and scrapes it."""
     port = free_port()
     configure(metrics_port=port, lease_seconds=1)
-    return lambda: Scrape(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+    return lambda: scrape_port(port)
 
 
 @pytest.fixture

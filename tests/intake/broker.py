@@ -77,10 +77,10 @@ class Broker(ABC):
             )
         wait_until(lambda: listens(self.port), 60)
 
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait(10)
+    def kill(self, signal_: int = signal.SIGKILL) -> None:
+        """Send SIGKILL, or the signal."""
+        os.killpg(self._popen.pid, signal_)
+        self._popen.wait(30)
 
     def close(self) -> None:
         """End it for good."""

@@ -1,6 +1,7 @@
 """RabbitMQ, as Debian's package `rabbitmq-server` has it."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -58,6 +59,9 @@ class RabbitMq(Broker):
                 await channel.declare_queue(name, durable=True)
 
         self._call(declare)
+        # A broker that is killed may have lost the latest of them.
+        self.kill(signal.SIGTERM)
+        self.start()
 
     def publish(self, *bodies: bytes) -> None:
         async def publish(client: AbstractConnection) -> None:

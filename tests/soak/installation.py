@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +42,7 @@ class Installation:
             "ca_bundle": ca_file,
             "log_level": "warning",
         }
-        self.environment = own | {PREFIX + name.upper(): str(value) for name, value in (given | settings).items()}
+        self.environment = own | _environment(given | settings)
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.dispatchers: list[Running] = []
@@ -81,10 +81,10 @@ class Installation:
         self.dispatchers.append(dispatcher)
         return dispatcher
 
-    def start(self, word: str, *command: str) -> Running:
-        """Start a `webhook-admin` command that runs on, and wait until it says this."""
+    def start(self, word: str, *command: str, **settings: object) -> Running:
+        """Start a `webhook-admin` command that runs on, with these settings changed, and wait until it says this."""
         log = self._folder / f"{command[0]}-{len(self._started)}.log"
-        running = Running([*self._program, *command], self.environment, log)
+        running = Running([*self._program, *command], self.environment | _environment(settings), log)
         self._started.append(running)
         until(lambda: word in log.read_text(), 20)
         return running
@@ -110,3 +110,7 @@ class Installation:
     def tracebacks(self) -> int:
         """How many tracebacks are in the logs."""
         return sum(running.tracebacks() for running in (self.api, *self._started))
+
+
+def _environment(settings: Mapping[str, object]) -> dict[str, str]:
+    return {PREFIX + name.upper(): str(value) for name, value in settings.items()}
