@@ -24,8 +24,14 @@ _E164 = "E.164: `+` and 2 to 15 digits, the first of them not 0."
 
 def recipient(description: str = _E164, attribute: str | None = None, **options: Any) -> Text:
     """The field that has a recipient."""
-    shown = {"description": description, "examples": ["+353861234567"]}
-    return Text(most=16, form=r"\+[1-9][0-9]{1,14}", attribute=attribute, metadata=shown, **options)
+    return Text(
+        most=16,
+        form=r"\+[1-9][0-9]{1,14}",
+        attribute=attribute,
+        metadata={"description": description, "examples": ["+353861234567"]},
+        error_messages={"malformed": "Must be in E.164, such as +353861234567. In a URL, `+` is written as `%2B`."},
+        **options,
+    )
 
 
 # What single payload formats have a field for, under its name there.
