@@ -5,6 +5,8 @@ import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
@@ -14,6 +16,9 @@ from tests.receiver import Receiver, after, answer, hold, in_turn
 from tests.waiting import wait_until
 from webhook_admin import webhooks
 from webhook_admin.dispatch import decide
+from webhook_admin.queue import resend
+from webhook_admin.queue.deliveries import State
+from webhook_admin.queue.selection import Filter
 
 ON_POSTGRESQL = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 
@@ -428,18 +433,37 @@ def test_an_idle_dispatcher_hears_at_once(queue: Queue, dispatch: Dispatch, rece
 def test_accepting_and_dispatching_never_deadlock(
     queue: Queue, dispatch: Dispatch, receiver: Receiver, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever a turn locks of the lanes: events of many accounts come in while their receivers fail and recover."""
-    names = [f"a{number:02}" for number in range(30)]
+    """Whatever a turn locks of the lanes: events of many accounts come in while their receivers fail and recover, and
+    while their webhooks are changed and deleted and their deliveries resent.
+    """
     behaviour = in_turn(*[answer(200), answer(500), answer(500)] * 2_000)
-    for name in names:
-        queue.customer(name, receiver.url(f"/{name}", behaviour))
+    urls = {name: receiver.url(f"/{name}", behaviour) for name in (f"a{number:02}" for number in range(30))}
+    for name, url in urls.items():
+        queue.customer(name, url)
     dispatch(retry_schedule="0,0,0,0,0,0")
-    assert errors(together(3, lambda place: accept_many(queue, place, names))) == []
+    assert errors(together(4, lambda place: use(queue, place, urls))) == []
     assert queue.attempts()
     assert "deadlock" not in "".join(capfd.readouterr())
 
 
-def accept_many(queue: Queue, place: int, names: list[str]) -> None:
-    """Take in events of all the accounts, again and again."""
+def use(queue: Queue, place: int, urls: Mapping[str, str]) -> None:
+    """Take in events of all the accounts, again and again; or change, delete and resend what one of them has."""
     for round_ in range(40):
-        queue.accept(*(event(f"{place}.{round_}.{name}", name) for name in names))
+        name = sorted(urls)[round_ % len(urls)]
+        if place < 3:
+            queue.accept(*(event(f"{place}.{round_}.{each}", each) for each in urls))
+        elif round_ % 3 == 0:
+            queue.put_webhook(name, callback_url=urls[name])
+        elif round_ % 3 == 1:
+            queue.delete_webhook(name)
+            with queue.database.transaction() as transaction:
+                queue.register(transaction, name, urls[name])
+        else:
+            resend_all(queue, name)
+
+
+def resend_all(queue: Queue, account_id: str) -> None:
+    """Resend all that has ended, and what waits."""
+    with queue.database.transaction() as transaction:
+        matched = resend.choose(transaction, Filter(account_id=account_id, states=tuple(State)), datetime.now(UTC))
+        resend.some(transaction, account_id, matched.deliveries, datetime.now(UTC))

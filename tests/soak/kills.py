@@ -54,6 +54,7 @@ def run(store: URL, folder: Path, kills: int, apart: float = 2.0) -> list[Figure
                 Figure("attempts `unknown`: in flight when a dispatcher was killed", ledger.unknown, least=1),
                 Figure("duplicates: seen again after a 200", moody.duplicates(), most=kills * IN_FLIGHT),
                 Figure("answers other than 202 and 503", load.others(), most=0),
+                Figure("deadlocks", stores.deadlocks(store), most=0),
                 Figure("tracebacks in the logs", installation.tracebacks(), most=0),
                 Figure("seconds until all was delivered", drained, most=DRAINED_WITHIN),
             ]

@@ -132,6 +132,7 @@ def run(store: URL, folder: Path, times: int, apart: float = 2.0) -> list[Figure
                 Figure("messages whose newest status did not arrive", _missing(ledger, stored), most=0),
                 Figure("refused signatures", _refused(receiver.requests, customers), most=0),
                 Figure("deliveries left PENDING", ledger.states()[PENDING], most=0),
+                Figure("deadlocks", stores.deadlocks(store), most=0),
                 Figure("tracebacks in the logs", installation.tracebacks(), most=0),
                 Figure("seconds until all was delivered", drained, most=kills.DRAINED_WITHIN),
             ]

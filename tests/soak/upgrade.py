@@ -59,6 +59,7 @@ def run(store: URL, folder: Path, old_program: str, seconds: float) -> list[Figu
             *records.compare(
                 acknowledged, receiver.requests, moody.acknowledged, Ledger.read(store), SCHEDULE.count(",") + 2
             ),
+            Figure("deadlocks", stores.deadlocks(store), most=0),
             Figure("answers other than 202", sum(map(_others, (before, after))), most=0),
             Figure("exit statuses of the old API and dispatcher", sum(stopped), most=0),
             Figure("tracebacks in the logs", old.tracebacks() + new.tracebacks(), most=0),

@@ -75,15 +75,15 @@ class Consumer(consumer.Consumer):
     def _bury(self, record: Record, problem: Mapping[str, Any]) -> None:
         """Send a refused message to the dead letters, as it came, with its problem in a header.
 
-        A message that is too large together with it goes without its body.
+        A message that is too large together with it goes without its body and its headers.
         """
-        headers: Headers = [*(record.headers() or ()), (PROBLEM, header(problem).encode())]
+        own: Headers = [(PROBLEM, header(problem).encode())]
         try:
-            self._produce(record.key(), record.value(), headers)
+            self._produce(record.key(), record.value(), [*(record.headers() or ()), *own])
         except KafkaException as error:
             if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                 raise
-            self._produce(record.key(), b"", headers)
+            self._produce(None, b"", own)
 
     def _produce(self, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         errors: list[KafkaError | None] = []

@@ -19,6 +19,7 @@ from webhook_admin.intake.intake import Message
 
 # It logs as warnings, with tracebacks, what it raises.
 logging.getLogger("aiormq").setLevel(logging.ERROR)
+_MAX_HEADERS = 32_768  # characters
 _CONNECT_WITHIN = 10.0  # seconds
 Arrived = asyncio.Queue[AbstractIncomingMessage | None]
 """The messages that the broker has sent; None when it sends no more."""
@@ -98,9 +99,11 @@ class Consumer(consumer.Consumer):
         self, channel: AbstractChannel, message: AbstractIncomingMessage, problem: Mapping[str, Any]
     ) -> None:
         """Send a refused message to the dead letters, as it came, with its problem in a header."""
+        # All headers have to fit into a frame, or else the broker closes the connection.
+        kept = message.headers if len(str(message.headers)) < _MAX_HEADERS else {}
         letter = Letter(
             message.body,
-            headers={**message.headers, PROBLEM: header(problem)},
+            headers={**kept, PROBLEM: header(problem)},
             content_type=message.content_type,
             message_id=self._event_id(message),
             delivery_mode=DeliveryMode.PERSISTENT,
