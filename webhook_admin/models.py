@@ -138,8 +138,8 @@ lanes = Table(
     Column("threshold", Float),
     # The webhook or the account has changed since a dispatcher last settled the lane.
     Column("changed", Boolean, nullable=False, server_default=false()),
-    # It is gone or disabled: some deliveries may have to be cancelled.
-    Column("orphaned", Boolean, nullable=False, server_default=false()),
+    # But there are no orphans among its deliveries: it has only been replaced, or they have been cancelled.
+    Column("no_orphans", Boolean, nullable=False, server_default=false()),
     # When the lane's last pending delivery ended; NULL while there is one.
     Column("idle_since", BigInteger),
     # When the first of the failures since the last success was, and how many deliveries have used up their attempts

@@ -151,7 +151,7 @@ def replace(
     ).one_or_none()
     if row is None:
         raise _why_none(transaction, account_id, if_match)
-    lanes.mark_changed(transaction, account_id, milliseconds(now), orphaned=False)
+    lanes.mark_changed(transaction, account_id, milliseconds(now), is_replaced=True)
     return Webhook(*row)
 
 

@@ -237,5 +237,6 @@ def turn(queue: Queue, holder: str, chance: random.Random | None) -> None:
             connection.execute(text(ended), {"a": key.account_id, "d": key.destination})
         pause = chance.choice([0, now + 50]) if chance else 0
         leases.release(connection, holder, [release(key, failures=5, paused_until=pause) for key in returned], now)
-        leases.settle(connection, holder, leases.lock_changed(connection, holder, set(held) - set(returned)))
+        changed = leases.lock_changed(connection, holder, set(held) - set(returned))
+        leases.settle(connection, holder, [lease.key for lease in changed])
         lanes.prune(connection, now, limit=3)

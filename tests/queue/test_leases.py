@@ -109,11 +109,11 @@ def test_a_settled_lane_is_marked_no_more(queue: Queue, lane: Key) -> None:
     """What its dispatcher learns from then on counts."""
     mark(queue)
     with queue.database.transaction() as connection:
-        assert leases.lock_changed(connection, "two", [lane]) == {}
+        assert leases.lock_changed(connection, "two", [lane]) == []
         leases.settle(connection, "two", [lane])
     assert [lease.changed for lease in renew(queue, "one")] == [True]
     with queue.database.transaction() as connection:
-        assert leases.lock_changed(connection, "one", [lane]) == {lane: True}
+        assert [lease.key for lease in leases.lock_changed(connection, "one", [lane])] == [lane]
         leases.settle(connection, "one", [lane])
     assert [lease.changed for lease in renew(queue, "one")] == [False]
     queue.release(lane, now=NOW, failures=2)
@@ -121,14 +121,18 @@ def test_a_settled_lane_is_marked_no_more(queue: Queue, lane: Key) -> None:
 
 
 def test_only_a_webhook_that_is_gone_leaves_orphans(queue: Queue, lane: Key) -> None:
-    """One that has only been changed leaves none to look for, and hides none of the one before."""
-    for orphaned, expected in ((False, False), (True, True), (False, True)):
+    """One that has only been replaced leaves none to look for, and hides none of the one before."""
+    for is_replaced, expected in ((True, True), (False, False), (True, False)):
         with queue.database.transaction() as connection:
-            lanes.mark_changed(connection, "acme", NOW, orphaned=orphaned)
-            assert leases.lock_changed(connection, "one", [lane]) == {lane: expected}
+            lanes.mark_changed(connection, "acme", NOW, is_replaced=is_replaced)
+        assert [row.no_orphans for row in queue.lanes()] == [expected]
     with queue.database.transaction() as connection:
-        leases.settle(connection, "one", leases.lock_changed(connection, "one", [lane]))
-        assert leases.lock_changed(connection, "one", [lane]) == {lane: False}
+        leases.note_no_orphans(connection, [lane])
+        lanes.mark_changed(connection, "acme", NOW, is_replaced=True)
+    assert [row.no_orphans for row in queue.lanes()] == [True]
+    with queue.database.transaction() as connection:
+        leases.settle(connection, "one", [lane])
+    assert [(row.changed, row.no_orphans) for row in queue.lanes()] == [(False, False)]
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -138,7 +142,7 @@ def test_a_lane_that_is_being_marked_is_settled_later(queue: Queue, lane: Key) -
     with queue.database.transaction() as putting:
         lanes.mark_changed(putting, "acme", NOW)
         with queue.database.transaction() as dispatching:
-            assert leases.lock_changed(dispatching, "one", [lane]) == {}
+            assert leases.lock_changed(dispatching, "one", [lane]) == []
     assert [lease.changed for lease in renew(queue, "one")] == [True]
 
 
@@ -148,7 +152,7 @@ def test_a_change_waits_for_what_is_being_settled(postgresql_url: URL) -> None:
         queue = Queue(database, None)  # type: ignore[arg-type]  # no secret is needed here
         lane = leased(queue, admin)
         with database.transaction() as connection:
-            assert leases.lock_changed(connection, "one", [lane]) == {lane: False}
+            assert [lease.key for lease in leases.lock_changed(connection, "one", [lane])] == [lane]
             marking = threading.Thread(target=mark_all, args=(queue,))
             marking.start()
             wait_until(lambda: waiting(admin) == 1)

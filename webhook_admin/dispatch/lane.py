@@ -23,7 +23,7 @@ class Lane:
     dispatcher has taken it. `served`: it has started a request. `spent`: others wait, so it starts nothing until it is
     given back. `in_flight` has the group and the window's round in which each request started. `held_in` and `ready_in`
     say where `LeasedLanes` has entered it: the group in which it counts, and the standing in which it waits its turn.
-    `failing` is about the time since the latest success.
+    `failing` is about the time since the latest success. `orphaned`: a delivery turned out to be an orphan.
     """
 
     key: Key
@@ -41,6 +41,7 @@ class Lane:
     held_in: str | None = None
     ready_in: Standing | None = None
     failing: Failing = SUCCEEDING
+    orphaned: bool = False
 
     @classmethod
     def of(cls, lease: Lease, monotonic: int, max_in_flight: int) -> Self:
@@ -75,10 +76,10 @@ class Lane:
         if pause := retry.pause(self.failures):
             self.paused_until, self.window.size = now + pause, 1
 
-    def forget(self) -> None:
-        """The webhook has changed: nothing is known about its receiver any more."""
+    def forget(self, failing: Failing) -> None:
+        """The webhook has changed: nothing is known about its receiver any more, but since when it has failed."""
         self.failures, self.paused_until, self.standing = 0, 0, Standing.UNTRIED
-        self.window, self.changed, self.failing = Window(), True, SUCCEEDING
+        self.window, self.changed, self.failing = Window(), True, failing
         self.distrust_requests()
 
     def distrust_requests(self) -> None:

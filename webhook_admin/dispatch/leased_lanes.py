@@ -58,8 +58,8 @@ class LeasedLanes:
 
     @property
     def changed(self) -> list[Key]:
-        """The leased lanes that are marked: their webhooks have been changed, or are gone."""
-        return [lane.key for lane in self._index.by_key.values() if lane.leased and lane.changed]
+        """The leased lanes that are marked, as their webhooks have been changed or are gone, or that have orphans."""
+        return [lane.key for lane in self._index.by_key.values() if lane.leased and (lane.changed or lane.orphaned)]
 
     @property
     def is_looking(self) -> bool:
@@ -102,10 +102,16 @@ class LeasedLanes:
             known = self._index.by_key.get(lease.key)
             if known is None or not known.leased:
                 self._enter(lease, monotonic)
-            elif lease.changed and not known.changed:
-                known.forget()
-                self._index.refile(known)
+        self.notice(leases)
         self.forget([key for key in self.leased if key not in kept])
+
+    def notice(self, leases: Iterable[Lease]) -> None:
+        """Forget what was learned in those of the lanes that are marked, unless that is done already."""
+        for lease in leases:
+            lane = self._index.by_key[lease.key]
+            if lease.changed and not lane.changed:
+                lane.forget(lease.failing)
+                self._index.refile(lane)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """These lanes are given back, or lost."""
@@ -115,10 +121,19 @@ class LeasedLanes:
             self._index.refile(lane)
             self._failing_news.discard(key)
 
-    def have_changed(self, keys: Iterable[Key]) -> None:
-        """The webhooks of these lanes turn out to have changed while the lanes were leased."""
+    def have_orphans(self, keys: Iterable[Key]) -> None:
+        """A delivery of each of these lanes turned out to be an orphan: there may be more."""
         for key in keys:
-            self._index.by_key[key].changed = True
+            self._index.by_key[key].orphaned = True
+
+    def may_have_orphans(self, lease: Lease) -> bool:
+        """Whether to look for orphans in the lane."""
+        return not lease.no_orphans or self._index.by_key[lease.key].orphaned
+
+    def without_orphans(self, keys: Iterable[Key]) -> None:
+        """The orphans of these lanes have been cancelled."""
+        for key in keys:
+            self._index.by_key[key].orphaned = False
 
     def settled(self, keys: Iterable[Key]) -> None:
         """The mark has been taken off these lanes."""

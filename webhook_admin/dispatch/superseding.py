@@ -34,17 +34,14 @@ class Backlogs:
     def __init__(self) -> None:
         self._lanes: dict[Key, _Begun] = {}
 
-    @property
-    def begun(self) -> set[Key]:
-        """The lanes of which a part is judged. Their orphans were cancelled before; looking reads all that waits."""
-        return set(self._lanes)
-
     def restart(self) -> None:
         """Nobody knows whether the last transaction was committed."""
         self._lanes.clear()
 
     def shrink(self, transaction: Transaction, keys: Collection[Key], now: int, conclude: Conclude) -> set[Key]:
         """Skip superseded deliveries of the lanes, whose marks must be locked; those lanes that are done."""
+        # With the others, another dispatcher may have gone on.
+        self._lanes = {key: self._lanes[key] for key in keys if key in self._lanes}
         done = set()
         left = _LIMIT
         for key in keys:
@@ -66,7 +63,7 @@ class Backlogs:
         webhook = found[0].webhook if found else None
         version = (webhook.id, webhook.revision) if webhook else None
         if found and begun and begun.version != version:
-            # It was changed or deleted meanwhile: there may be orphans again.
+            # It was changed meanwhile.
             del self._lanes[key]
             return limit
         if not webhook or not version or webhook.superseded != Superseded.SKIP:

@@ -4,7 +4,7 @@ A turn is the work of the store's thread. The event loop appends to `opened` and
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -27,6 +27,7 @@ from webhook_admin.queue import attempts, clock, due_deliveries, due_lanes, lane
 from webhook_admin.queue.clock import SECOND, StoreClock
 from webhook_admin.queue.deliveries import State, Transition
 from webhook_admin.queue.due_deliveries import Due
+from webhook_admin.queue.leases import Lease
 from webhook_admin.queue.siblings import Sibling
 from webhook_admin.sender.request import Result
 from webhook_admin.sender.sender import Opened
@@ -173,16 +174,22 @@ class Turns:
         if not self._is_stopping:
             leased = due_lanes.lease(transaction, self._holder, now, now + self._lease_time, self._lanes.asks())
             self._lanes.take(leased, clock.monotonic())
-        changed = leases.lock_changed(transaction, self._holder, self._lanes.changed)
-        if changed:
-            orphaned = {key for key, may_be in changed.items() if may_be}
-            cancelled = orphans.cancel(transaction, orphaned - self._backlogs.begun)
-            self._outcomes.cancelled(cancelled.by_account)
-            if cancelled.is_all:
-                conclude = partial(self._outcomes.conclude, transaction, now)
-                settled = self._backlogs.shrink(transaction, changed, now, conclude)
-                leases.settle(transaction, self._holder, settled)
-                self._lanes.settled(settled)
+        if changed := leases.lock_changed(transaction, self._holder, self._lanes.changed):
+            self._settle(transaction, now, changed)
+
+    def _settle(self, transaction: Transaction, now: int, changed: Collection[Lease]) -> None:
+        """Cancel the orphans of changed lanes, then skip what is superseded there, in parts; then they are settled."""
+        self._lanes.notice(changed)
+        orphaned = [lease.key for lease in changed if self._lanes.may_have_orphans(lease)]
+        cancelled = orphans.cancel(transaction, orphaned)
+        self._outcomes.cancelled(cancelled.by_account)
+        if cancelled.is_all:
+            leases.note_no_orphans(transaction, orphaned)
+            self._lanes.without_orphans(orphaned)
+            conclude = partial(self._outcomes.conclude, transaction, now)
+            settled = self._backlogs.shrink(transaction, [lease.key for lease in changed], now, conclude)
+            leases.settle(transaction, self._holder, settled)
+            self._lanes.settled(settled)
 
     def _fetch(self, transaction: Transaction, now: int) -> list[Sending]:
         """Count the next attempts, of the deliveries that are still as they were found."""
@@ -194,7 +201,7 @@ class Turns:
         decided = [(due, self._before(due, others.get(due.id, ()), now)) for due in found]
         transitions = [(due, each) for due, each in decided if isinstance(each, Transition)]
         self._outcomes.conclude(transaction, now, transitions)
-        self._lanes.have_changed({due.lane for due, each in transitions if each.state is State.CANCELLED})
+        self._lanes.have_orphans({due.lane for due, each in transitions if each.state is State.CANCELLED})
         sendings = [each for _, each in decided if isinstance(each, Sending)]
         # Also if the commit fails, or nobody knows whether it did.
         self._begun = [*self._begun, *sendings]

@@ -102,14 +102,14 @@ def mark_changed(
     account_id: str,
     now: int,
     *,
-    orphaned: bool = True,
+    is_replaced: bool = False,
     every_destination: bool = False,
     is_disabled: bool = False,
 ) -> None:
-    """Say that the account's webhook has changed; if `orphaned`, that there may be orphans, as it is gone or disabled.
+    """Say that the account's webhook is gone or has changed.
 
-    With `every_destination`, the account is gone. With `is_disabled`, it stays on record since when the webhook has
-    been failing.
+    With `is_replaced`, it has only been replaced by PUT, which leaves no orphans. With `every_destination`, the account
+    is gone. With `is_disabled`, it stays on record since when the webhook has been failing.
 
     The dispatcher that leases a marked lane cancels its orphans, and forgets what was learned about the receiver. A
     leased lane stays leased: its dispatcher sees the mark when it renews or releases the lease. Wakes the dispatchers.
@@ -121,13 +121,14 @@ def mark_changed(
             WHERE account_id = :account_id {"" if every_destination else f"AND destination = '{WEBHOOK}'"}
             ORDER BY destination {lock_wording(connection)}
         )
-        UPDATE lanes SET changed = true, orphaned = orphaned OR :orphaned, failures = 0, paused_until = 0,
+        UPDATE lanes SET changed = true, no_orphans = :is_replaced AND (no_orphans OR NOT changed),
+            failures = 0, paused_until = 0,
             failing_since = CASE WHEN :is_disabled THEN failing_since END, exhausted = 0,
             standing = '{Standing.UNTRIED}', window_size = 1, threshold = NULL,
             due_at = CASE WHEN due_at IS NULL OR holder IS NOT NULL THEN due_at ELSE :now END
         FROM chosen WHERE lanes.account_id = chosen.account_id AND lanes.destination = chosen.destination
         """),
-        {"account_id": account_id, "now": now, "orphaned": orphaned, "is_disabled": is_disabled},
+        {"account_id": account_id, "now": now, "is_replaced": is_replaced, "is_disabled": is_disabled},
     )
     notify(connection)
 

@@ -10,7 +10,8 @@ from webhook_admin.db.bulk import bulk
 from webhook_admin.queue.lanes import GIVEN, KEY, Key, Standing, lock_wording
 
 COLUMNS = """
-    lanes.account_id, lanes.destination, failures, standing, window_size, threshold, changed, failing_since, exhausted
+    lanes.account_id, lanes.destination, failures, standing, window_size, threshold, failing_since, exhausted,
+    changed, no_orphans
 """
 """What `read` makes a `Lease` of."""
 _LEARNED = {
@@ -43,8 +44,8 @@ class Lease:
     """A leased lane, with what the dispatchers before have learned.
 
     `failures` is how many attempts in a row failed. `window` is how many requests may be in flight, `threshold` where
-    it begins to grow slowly (None: it has not failed yet). `changed` says that the webhook has changed. `failing` is
-    about the time since the latest success.
+    it begins to grow slowly (None: it has not failed yet). `failing` is about the time since the latest success.
+    `changed` says that the webhook is gone or has changed, and `no_orphans` that it has no orphans nevertheless.
     """
 
     key: Key
@@ -53,6 +54,7 @@ class Lease:
     window: float
     threshold: float | None
     changed: bool
+    no_orphans: bool = False
     failing: Failing = SUCCEEDING
 
 
@@ -92,7 +94,7 @@ def release(connection: Connection, holder: str, releases: Sequence[Release], no
     pending deliveries are looked for in a second statement: so it sees what an `accept` committed that had the row
     locked before.
     """
-    held = _lock(connection, holder, [each.key for each in releases], skip=False)
+    held = {lease.key for lease in _lock(connection, holder, [each.key for each in releases], skip=False)}
     first_due = _first_due(connection, held)
     learned = ", ".join(f"{name} = CASE WHEN changed THEN lanes.{name} ELSE given.{name} END" for name in _LEARNED)
     bulk(
@@ -127,7 +129,7 @@ def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Fail
 
     Returns the lanes that this was done for. Skips rows that another transaction has locked, as `lock_changed` does.
     """
-    free = _lock(connection, holder, failing.keys(), skip=True)
+    free = {lease.key for lease in _lock(connection, holder, failing.keys(), skip=True)}
     bulk(
         connection,
         f"""
@@ -137,35 +139,42 @@ def note_failing(connection: Connection, holder: str, failing: Mapping[Key, Fail
         KEY | {"since": "bigint", "exhausted": "integer"},
         [(*key, *failing[key]) for key in free],
     )
-    return set(free)
+    return free
 
 
-def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> Mapping[Key, bool]:
-    """Lock those of the lanes that the dispatcher leases, to `settle` them; of each, whether it may have orphans.
+def lock_changed(connection: Connection, holder: str, keys: Collection[Key]) -> list[Lease]:
+    """Lock those of the lanes that the dispatcher leases, to cancel their orphans and then `settle` them.
 
     Skips rows that another transaction has locked: this one may hold lanes already, and would risk a deadlock.
     """
     return _lock(connection, holder, keys, skip=True)
 
 
+def note_no_orphans(connection: Connection, keys: Collection[Key]) -> None:
+    """Say that the lanes, which this transaction must have locked, have no orphans as long as nothing changes."""
+    bulk(connection, f"UPDATE lanes SET no_orphans = true FROM {{given}} WHERE {GIVEN}", KEY, sorted(keys))
+
+
 def settle(connection: Connection, holder: str, keys: Collection[Key]) -> None:
     """Take the mark off lanes whose orphans are all cancelled; this transaction must have locked them before that."""
-    statement = f"UPDATE lanes SET changed = false, orphaned = false FROM {{given}} WHERE {GIVEN} AND holder = :holder"
+    statement = (
+        f"UPDATE lanes SET changed = false, no_orphans = false FROM {{given}} WHERE {GIVEN} AND holder = :holder"
+    )
     bulk(connection, statement, KEY, sorted(keys), holder=holder)
 
 
-def _lock(connection: Connection, holder: str, keys: Collection[Key], *, skip: bool) -> dict[Key, bool]:
+def _lock(connection: Connection, holder: str, keys: Collection[Key], *, skip: bool) -> list[Lease]:
     rows = bulk(
         connection,
         f"""
-        SELECT lanes.account_id, lanes.destination, orphaned FROM {{given}} JOIN lanes ON {GIVEN} AND holder = :holder
+        SELECT {COLUMNS} FROM {{given}} JOIN lanes ON {GIVEN} AND holder = :holder
         ORDER BY lanes.account_id, lanes.destination {lock_wording(connection, skip=skip)}
         """,
         KEY,
         sorted(keys),
         holder=holder,
     )
-    return {Key(row.account_id, row.destination): bool(row.orphaned) for row in rows}
+    return [read(row) for row in rows]
 
 
 def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
@@ -188,13 +197,15 @@ def _first_due(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
 
 def read(row: Row[Any]) -> Lease:
     """A lease from a row of `COLUMNS`."""
-    account_id, destination, failures, standing, window, threshold, changed, failing_since, exhausted = tuple(row)
+    account_id, destination, failures, standing, window, threshold, since, exhausted, *marks = tuple(row)
+    changed, no_orphans = map(bool, marks)
     return Lease(
         key=Key(account_id, destination),
         failures=failures,
         standing=_STANDINGS[standing],
         window=window,
         threshold=threshold,
-        changed=bool(changed),
-        failing=Failing(failing_since, exhausted),
+        changed=changed,
+        no_orphans=no_orphans,
+        failing=Failing(since, exhausted),
     )
