@@ -165,6 +165,12 @@ def test_dead_letters_do_not_come_back(queue: Queue, consume: Consume, broker: B
         ("kafka://127.0.0.1:9", ["--ack-wait", "5"], "--ack-wait is not for kafka://."),
         ("kafka://me:sesame@127.0.0.1:9", [], "sasl.username"),
         ("kafka://127.0.0.1:9?colour=red", [], "colour"),
+        ("kafka://127.0.0.1:9?sasl.password", [], "sasl.password"),
+        ("kafka://127.0.0.1:9?stats_cb=x", [], "refuses a setting"),
+        ("kafka://", [], "URL has no host"),
+        ("nats://me:sesame/@127.0.0.1:9", [], "URL has no host"),
+        ("nats://[::1", [], "URL has no host"),
+        ("amqp://127.0.0.1:99999/", [], "URL has no host"),
     ],
 )
 def test_a_wrong_url_or_option_is_said(

@@ -80,9 +80,12 @@ def consume(url: str, **options: Any) -> None:
 
     Ctrl-C or SIGTERM stops it after the batch in hand.
     """
-    broker = _BROKERS.get(scheme := urlsplit(url).scheme)
+    scheme = url.partition("://")[0]
+    broker = _BROKERS.get(scheme)
     if broker is None:
         raise click.UsageError(f"URL must begin with {', '.join(f'{each}://' for each in _BROKERS)}.")
+    if not _has_host(url):
+        raise click.UsageError("URL has no host, or one that cannot be read. In a password, / is %2F and @ is %40.")
     given = {name: value for name, value in options.items() if value is not None}
     for name in sorted(given.keys() & (_NATS.options - broker.options)):
         raise click.UsageError(f"--{name.replace('_', '-')} is not for {scheme}://.")
@@ -94,6 +97,15 @@ def consume(url: str, **options: Any) -> None:
         consumer = _consumer(broker)(Source(url=url, **given), Intake(settings, database))
         asyncio.run(_until_signal(consumer.run))
     database.close()
+
+
+def _has_host(url: str) -> bool:
+    """Whether the URL has a host, and a port that is a number if it has one. Kafka's may have several."""
+    try:
+        servers = urlsplit(url.partition("?")[0])
+        return bool(servers.hostname) and ("," in servers.netloc or servers.port != 0)
+    except ValueError:
+        return False
 
 
 def _consumer(broker: _Broker) -> Any:

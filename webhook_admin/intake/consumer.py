@@ -56,7 +56,7 @@ class Consumer(ABC):
     def __init__(self, source: Source, intake: Intake) -> None:
         self._source = source
         self._intake = intake
-        self._trouble: str | None = None
+        self._is_in_trouble = False
         self._has_begun = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,14 +103,13 @@ class Consumer(ABC):
                 await working
 
     def _on_trouble(self, error: Exception) -> None:
-        cause = str(error) or type(error).__name__
-        if cause != self._trouble:
-            self._trouble = cause
-            log.warning("broker_unavailable", cause=cause)
+        if not self._is_in_trouble:
+            self._is_in_trouble = True
+            log.warning("broker_unavailable", cause=str(error) or type(error).__name__)
 
     def _on_connection(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
+        if self._is_in_trouble:
+            self._is_in_trouble = False
             log.warning("broker_back")
 
     async def _pause(self) -> None:

@@ -1,8 +1,10 @@
 """Events from NATS JetStream: a durable pull consumer, whose messages are acknowledged after the commit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -19,12 +21,13 @@ from webhook_admin.queue import clock
 
 _MAX_UNACKNOWLEDGED = 10_000  # messages, of all processes
 _OTHER_HEADERS = 512  # bytes
+_NAME = re.compile(r"[^\s.*>/\\]+")
 
 
 class Consumer(consumer.Consumer):
     """Takes events from a stream."""
 
-    TROUBLE = (Error, TimeoutError)
+    TROUBLE = (Error, OSError, TimeoutError)
 
     async def _work(self) -> None:
         # A server's error closes the client for good: the next one begins anew.
@@ -32,7 +35,7 @@ class Consumer(consumer.Consumer):
         try:
             await self._unless_stopped(
                 client.connect(
-                    self._source.url,
+                    **_server(self._source.url),
                     name="webhook-admin",
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=1,
@@ -47,7 +50,8 @@ class Consumer(consumer.Consumer):
             while not (self._stop.is_set() or client.is_closed):
                 await self._consume(jetstream)
         finally:
-            await client.close()
+            with suppress(Error, OSError, TimeoutError):
+                await client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._on_trouble(error)
@@ -57,6 +61,9 @@ class Consumer(consumer.Consumer):
 
     async def _require_streams(self, jetstream: JetStreamContext) -> None:
         stream, dead_letter = self._source.name, self._source.dead_letter
+        for name in (stream, self._source.group):
+            if not _NAME.fullmatch(name):
+                raise Misconfigured(f"NATS has no stream or durable consumer with such a name: {name}.")
         try:
             await jetstream.stream_info(stream)
         except NotFoundError:
@@ -120,11 +127,23 @@ class Consumer(consumer.Consumer):
 
     async def _bury(self, jetstream: JetStreamContext, message: Msg, problem: Mapping[str, Any]) -> None:
         """Send a refused message to the dead letters, as it came, with its problem in a header."""
-        text = header(problem)
+        own = {name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")}
+        headers = own | {PROBLEM: header(problem), Header.MSG_ID.value: _event_id(message)}
         # A server closes the connection of a client that sends more than it takes, headers included.
-        fits = len(message.data) + len(text) + _OTHER_HEADERS < self._client.max_payload
-        headers = {PROBLEM: text, Header.MSG_ID.value: _event_id(message)}
+        fits = len(message.data) + len(str(headers).encode()) + _OTHER_HEADERS < self._client.max_payload
         await jetstream.publish(self._source.dead_letter, message.data if fits else b"", headers=headers)
+
+
+def _server(url: str) -> dict[str, Any]:
+    """The address, and the user and password or the token in the URL, which the client takes as they are written."""
+    parts = urlsplit(url)
+    address = {"servers": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"}
+    if parts.username is None:
+        return address
+    user = unquote(parts.username)
+    if parts.password is None:
+        return address | {"token": user}
+    return address | {"user": user, "password": unquote(parts.password)}
 
 
 def _event_id(message: Msg) -> str:

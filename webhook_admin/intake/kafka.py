@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +15,7 @@ from webhook_admin.intake.consumer import BATCH, GATHER, LOOK_EVERY, PROBLEM, ev
 from webhook_admin.intake.intake import Message
 
 _ANSWER_WITHIN = 10.0  # seconds
+_OF_ALL = (KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION)  # noqa: SLF001  they are the client's public codes
 OnError = Callable[[KafkaError], object]
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -28,7 +29,7 @@ class Consumer(consumer.Consumer):
         loop = asyncio.get_running_loop()
         # The client calls from threads of ours or its own.
         self._kafka, self._producer = _clients(
-            self._source, on_error=lambda error: loop.call_soon_threadsafe(self._on_trouble, KafkaException(error))
+            self._source, on_error=lambda error: loop.call_soon_threadsafe(self._on_error, error)
         )
         try:
             if not self._has_begun:
@@ -36,11 +37,25 @@ class Consumer(consumer.Consumer):
                 self._has_begun = True
             self._kafka.subscribe([self._source.name])
             while not self._stop.is_set():
-                if batch := await asyncio.to_thread(self._fetch):
+                batch = await asyncio.to_thread(self._fetch)
+                if self._is_in_trouble and (batch or await asyncio.to_thread(self._is_answering)):
                     self._on_connection()
+                if batch:
                     await self._take(batch)
         finally:
             await asyncio.to_thread(self._kafka.close)
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Heed what the client says of all brokers; one of several may be away."""
+        if error.code() in _OF_ALL:
+            self._on_trouble(KafkaException(error))
+
+    def _is_answering(self) -> bool:
+        try:
+            self._kafka.list_topics(self._source.name, LOOK_EVERY)
+        except KafkaException:
+            return False
+        return True
 
     def _require_topics(self) -> None:
         source = self._source
@@ -98,22 +113,32 @@ class Consumer(consumer.Consumer):
 
 def _clients(source: consumer.Source, on_error: OnError) -> tuple[confluent_kafka.Consumer, confluent_kafka.Producer]:
     """Raises `Misconfigured` if the URL has a user, a setting that is none of librdkafka's, or a value it refuses."""
-    url = urlsplit(source.url)
-    if "@" in url.netloc:
+    servers, _, query = source.url.partition("://")[2].partition("?")
+    if "@" in servers:
         raise Misconfigured("For Kafka, user and password are the settings sasl.username and sasl.password in the URL.")
     # It would write all its trouble to standard error, too, again and again.
-    quiet = {"log_level": 2}
-    settings: dict[str, Any] = quiet | dict(parse_qsl(url.query))
-    settings |= {"bootstrap.servers": url.netloc, "error_cb": on_error}
+    settings: dict[str, Any] = {"log_level": 2} | _settings(query)
+    settings |= {"bootstrap.servers": servers.rstrip("/"), "error_cb": on_error}
     own = {"group.id": source.group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
     try:
         return (
             confluent_kafka.Consumer(settings | own),
             confluent_kafka.Producer(settings | {"message.timeout.ms": round(_ANSWER_WITHIN * 1_000)}),
         )
-    except (KafkaException, ValueError) as error:
+    except (KafkaException, ValueError, TypeError, AttributeError) as error:
         text = error.args[0].str() if isinstance(error, KafkaException) else error
         raise Misconfigured(f"Kafka's client refuses a setting in the URL: {text}.") from None
+
+
+def _settings(query: str) -> dict[str, str]:
+    """The settings behind the `?` of a URL. A `+` is a `+`, as passwords have some."""
+    settings = {}
+    for setting in filter(None, query.split("&")):
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise Misconfigured(f"The setting {unquote(name)} in Kafka's URL has no value.")
+        settings[unquote(name)] = unquote(value)
+    return settings
 
 
 def _event_id(record: Record) -> str:

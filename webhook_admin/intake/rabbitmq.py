@@ -9,7 +9,7 @@ from typing import Any
 
 from aio_pika import DeliveryMode, connect
 from aio_pika import Message as Letter
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, HeadersType
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 
 from webhook_admin.errors import Misconfigured
@@ -17,10 +17,10 @@ from webhook_admin.intake import consumer
 from webhook_admin.intake.consumer import BATCH, GATHER, LOOK_EVERY, PROBLEM, event_id, header
 from webhook_admin.intake.intake import Message
 
-# It logs as warnings, with tracebacks, what it raises.
-logging.getLogger("aiormq").setLevel(logging.ERROR)
-_MAX_HEADERS = 32_768  # characters
-_CONNECT_WITHIN = 10.0  # seconds
+# It logs, with tracebacks, what it raises.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+_MAX_HEADERS = 100_000  # bytes; a frame has 131,072
+_ANSWER_WITHIN = 10.0  # seconds
 Arrived = asyncio.Queue[AbstractIncomingMessage | None]
 """The messages that the broker has sent; None when it sends no more."""
 
@@ -40,14 +40,16 @@ class Consumer(consumer.Consumer):
             raise ConnectionError("The connection to the broker is broken.") from None
 
     async def _consume(self) -> None:
-        async with await connect(self._source.url, timeout=_CONNECT_WITHIN) as connection:
+        async with await connect(self._source.url, timeout=_ANSWER_WITHIN) as connection:
             if not self._has_begun:
-                await self._require_queues(connection)
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    await self._require_queues(connection)
                 self._has_begun = True
             # With publisher confirms: a dead letter is in its queue when its publishing returns.
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            await channel.set_qos(2 * BATCH)
-            arrived = await self._subscribe(channel)
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                await channel.set_qos(2 * BATCH)
+                arrived = await self._subscribe(channel)
             self._on_connection()
             while not self._stop.is_set():
                 if batch := await self._fetch(arrived):
@@ -90,30 +92,46 @@ class Consumer(consumer.Consumer):
         refused = await self._stored([Message(each.body, self._event_id(each)) for each in batch])
         if refused is None:
             return
-        for each in refused:
-            await self._bury(channel, batch[each.place], each.problem)
-        for message in batch:
-            await message.ack()
+        problems = {each.place: each.problem for each in refused}
+        for place, message in enumerate(batch):
+            if place not in problems:
+                await message.ack()
+        for place, problem in problems.items():
+            await self._bury(channel, batch[place], problem)
+            await batch[place].ack()
 
     async def _bury(
         self, channel: AbstractChannel, message: AbstractIncomingMessage, problem: Mapping[str, Any]
     ) -> None:
         """Send a refused message to the dead letters, as it came, with its problem in a header."""
-        # All headers have to fit into a frame, or else the broker closes the connection.
-        kept = message.headers if len(str(message.headers)) < _MAX_HEADERS else {}
-        letter = Letter(
+        own: HeadersType = {PROBLEM: header(problem)}
+        letter = self._letter(message, {**message.headers, **own})
+        if not _fits(letter):
+            letter = self._letter(message, own)
+        # A broker short of memory or disk takes no letter, and says nothing.
+        await channel.default_exchange.publish(letter, self._source.dead_letter, mandatory=True, timeout=_ANSWER_WITHIN)
+
+    def _letter(self, message: AbstractIncomingMessage, headers: HeadersType) -> Letter:
+        return Letter(
             message.body,
-            headers={**kept, PROBLEM: header(problem)},
+            headers=headers,
             content_type=message.content_type,
             message_id=self._event_id(message),
             delivery_mode=DeliveryMode.PERSISTENT,
         )
-        await channel.default_exchange.publish(letter, self._source.dead_letter, mandatory=True)
 
     def _event_id(self, message: AbstractIncomingMessage) -> str:
         """Of the queue, and of the message's `message_id` or else its bytes: a queue numbers nothing."""
         told = message.message_id.encode() if message.message_id else message.body
         return event_id(self._source.name, hashlib.sha256(told).hexdigest()[:32])
+
+
+def _fits(letter: Letter) -> bool:
+    """Whether its headers can be written, which is not so of all that can be read, and fit into a frame."""
+    try:
+        return len(letter.properties.marshal()) < _MAX_HEADERS
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _message(arrived: AbstractIncomingMessage | None) -> AbstractIncomingMessage:
