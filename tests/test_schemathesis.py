@@ -66,7 +66,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409"]
 [[operations]]
 include-operation-id = "verifyNotification"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
-checks.negative_data_rejection.expected-statuses = ["400", "404", "413"]
+checks.negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "406", "413", "415"]
 # A test's callback URL is judged as a webhook's; it may have no webhook to go to, or a disabled one.
 [[operations]]
 include-operation-id = "sendTestEvent"
