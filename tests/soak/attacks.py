@@ -25,6 +25,7 @@ class Attackers:
 
     def __init__(self, installation: Installation, receiver: ReceiverProcess, stack: ExitStack, scale: float) -> None:
         self._installation, self._receiver, self._stack, self._scale = installation, receiver, stack, scale
+        self._slow_url = f"{receiver.base_url}/slow/{SLOW}"
 
     def hanging_origins(self, accounts: int, origins: int) -> Callable[[], int]:
         """So many accounts, each with an event for each of so many origins that finish the TLS handshake and hang.
@@ -42,14 +43,13 @@ class Attackers:
 
     def backlog(self, count: int) -> Callable[[], int]:
         """One account with so many events for a receiver that answers after 50 ms."""
-        self._installation.register("attacker", f"{self._receiver.base_url}/slow/{SLOW}")
+        self._installation.register("attacker", self._slow_url)
         return partial(self._post, [platform.event("attacker") for _ in range(self._scaled(count))])
 
     def resend(self, count: int) -> Callable[[], int]:
         """One account that has so many deliveries sent again: its webhook was deleted while they waited."""
-        url = f"{self._receiver.base_url}/slow/{SLOW}"
         self._delete(self.backlog(count)())
-        self._installation.register("attacker", url)
+        self._installation.register("attacker", self._slow_url)
         return self._resend
 
     def _resend(self) -> int:
@@ -76,11 +76,8 @@ class Attackers:
     def _change(self, changes: int) -> int:
         """Every other change lets superseded statuses be skipped, so that the backlog is judged from its beginning."""
         for number in range(changes):
-            superseded = ("send", "skip")[number % 2]
-            url = f"{self._receiver.base_url}/slow/{SLOW}?{number}"
-            self._installation.call(
-                "PUT", WEBHOOK, "attacker", callbackUrl=url, superseded=superseded
-            ).raise_for_status()
+            change = {"callbackUrl": self._slow_url, "superseded": ("send", "skip")[number % 2]}
+            self._installation.call("PUT", WEBHOOK, "attacker", **change).raise_for_status()
         return changes
 
     def dead_receivers(self, count: int, backlog: int) -> Callable[[], int]:
